@@ -1,0 +1,111 @@
+//! Completing a manifest from its profile and the defaults: precedence job, profile, default.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{
+    model::{DepsMode, Kind, Manifest, Priority},
+    policy::{CommandLine, ReviewPolicy},
+};
+use crate::{api::Origin, front_matter::kebab_case, profile::Profile};
+
+/// What `[defaults]` of the configuration gives to every job.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Defaults {
+    pub engine: Option<String>,
+    pub verify: Option<CommandLine>,
+    pub review_policy: Option<ReviewPolicy>,
+    pub yolo: Option<bool>,
+}
+
+/// A completed manifest, and where each field of it came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effective {
+    pub manifest: Manifest,
+    /// By the field's key in a task file; keys that nobody gave are not there.
+    pub origins: BTreeMap<String, Origin>,
+}
+
+/// Completes `manifest`: what the job leaves out comes from the profile, what both leave out from the defaults.
+///
+/// A field is taken whole: a job's `budget: {usd: 1}` replaces a profile's budget with all its ceilings. An empty list is
+/// a list left out. The default engine is used where nobody chose an engine, a class or preferences; where only a class was
+/// chosen, it is the preference. Priority, kind, deps-mode and review-policy always have a value afterwards.
+pub fn merge(manifest: Manifest, profile: Option<&Profile>, defaults: &Defaults) -> Effective {
+    let mut merged = Merge { origins: keys(&manifest).map(|key| (key, Origin::Job)).collect(), manifest };
+    if let Some(profile) = profile {
+        merged.inherit(profile);
+    }
+    merged.complete(defaults);
+    Effective { manifest: merged.manifest, origins: merged.origins }
+}
+
+struct Merge {
+    manifest: Manifest,
+    origins: BTreeMap<String, Origin>,
+}
+
+impl Merge {
+    fn inherit(&mut self, profile: &Profile) {
+        let (m, from) = (&mut self.manifest, &mut Filler { origins: &mut self.origins, origin: Origin::Profile });
+        from.value("verify", &mut m.verify, profile.verify.as_ref());
+        from.list("capabilities", &mut m.capabilities, &profile.capabilities);
+        from.value("engine-class", &mut m.engine_class, profile.engine_class.as_ref());
+        from.list("prefers-engine", &mut m.prefers_engine, &profile.prefers_engine);
+        from.value("allowed-scope", &mut m.allowed_scope, profile.allowed_scope.as_ref());
+        from.value("review-policy", &mut m.review_policy, profile.review_policy.as_ref());
+        from.value("retry", &mut m.retry, profile.retry.as_ref());
+        from.value("budget", &mut m.budget, profile.budget.as_ref());
+    }
+
+    fn complete(&mut self, defaults: &Defaults) {
+        let (m, from) = (&mut self.manifest, &mut Filler { origins: &mut self.origins, origin: Origin::Default });
+        // A class or a preference is a choice of engine too, and was made nearer to the job than the default; of a class
+        // the default engine is still the first to try.
+        let chosen = m.engine.is_some() || m.engine_class.is_some() || !m.prefers_engine.is_empty();
+        if !chosen {
+            from.value("engine", &mut m.engine, defaults.engine.as_ref());
+        } else if m.engine.is_none() {
+            from.list("prefers-engine", &mut m.prefers_engine, defaults.engine.as_slice());
+        }
+        from.value("verify", &mut m.verify, defaults.verify.as_ref());
+        let review = defaults.review_policy.as_ref().unwrap_or(&ReviewPolicy::Auto);
+        from.value("review-policy", &mut m.review_policy, Some(review));
+        from.value("yolo", &mut m.yolo, defaults.yolo.as_ref());
+        from.value("priority", &mut m.priority, Some(&Priority::default()));
+        from.value("kind", &mut m.kind, Some(&Kind::default()));
+        from.value("deps-mode", &mut m.deps_mode, Some(&DepsMode::default()));
+    }
+}
+
+/// Fills what is open, and writes down from where.
+struct Filler<'a> {
+    origins: &'a mut BTreeMap<String, Origin>,
+    origin: Origin,
+}
+
+impl Filler<'_> {
+    fn value<T: Clone>(&mut self, key: &str, field: &mut Option<T>, given: Option<&T>) {
+        if field.is_none() && given.is_some() {
+            *field = given.cloned();
+            self.origins.insert(key.to_owned(), self.origin);
+        }
+    }
+
+    fn list(&mut self, key: &str, field: &mut Vec<String>, given: &[String]) {
+        if field.is_empty() && !given.is_empty() {
+            *field = given.to_vec();
+            self.origins.insert(key.to_owned(), self.origin);
+        }
+    }
+}
+
+/// The keys that a manifest gives, as a task file spells them; without the unknown ones.
+fn keys(manifest: &Manifest) -> impl Iterator<Item = String> {
+    let json = match serde_json::to_value(manifest) {
+        Ok(Value::Object(json)) => json,
+        _ => serde_json::Map::new(),
+    };
+    json.into_iter().map(|(key, _)| kebab_case(&key)).filter(|key| super::Field::named(key).is_some())
+}

@@ -1,0 +1,3 @@
+//! `fleet`: runs AI coding agents over a queue of tasks, and proves what they did.
+
+fn main() {}
