@@ -1,0 +1,160 @@
+//! What every part of the service shares: the store, the clock, the options.
+
+use std::{
+    borrow::BorrowMut,
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use fleet_protocol::{Job, JobId, Problem, Span, manifest::Defaults, profile::Profile};
+use jiff::Timestamp;
+
+use super::{
+    failure::{Failure, no_job},
+    search::InFlight,
+};
+use crate::{
+    clock::{Clock, Randomness},
+    lifecycle,
+    logs::Logs,
+    store::{Cursor, Snapshot, Store},
+};
+
+/// How a coordinator behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The product of requests that name none.
+    pub product: String,
+    /// How long a lease lives without renewal; 90 s.
+    pub lease_ttl: Span,
+    /// How often `tick` is meant to be called; 10 s.
+    pub reap_every: Span,
+    /// How long a claimed job may go without a report of its start; 120 s.
+    pub start_limit: Span,
+    /// How long a run may be silent before it is shown as stalled; 10 min.
+    pub stall_after: Span,
+    /// When leases may expire first.
+    pub grace: Grace,
+    /// What jobs get that say nothing themselves, nor their profile.
+    pub defaults: Defaults,
+    /// Every profile that a job may name; of two with one name the first counts.
+    pub profiles: Vec<ProfileSource>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            product: "default".to_owned(),
+            lease_ttl: Span::from_secs(90),
+            reap_every: Span::from_secs(10),
+            start_limit: Span::from_secs(120),
+            stall_after: Span::from_secs(600),
+            grace: Grace::OneTtl,
+            defaults: Defaults::default(),
+            profiles: Vec::new(),
+        }
+    }
+}
+
+/// Whether a start of the coordinator puts the reaper off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grace {
+    /// Nothing is reaped before one whole lease time of uptime: holders could not renew while nobody listened.
+    OneTtl,
+    /// Reap from the first tick on. For a process that is not the only way to the store, so that holders could renew
+    /// whether or not it ran.
+    None,
+}
+
+/// A profile and where it was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProfileSource {
+    pub profile: Profile,
+    /// The whole file; kept with the first job that uses this version.
+    pub text: String,
+    pub source: ProfileOrigin,
+}
+
+/// Where a profile was found, the nearest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProfileOrigin {
+    Project,
+    User,
+    BuiltIn,
+}
+
+/// All rules of the coordinator at work on one store.
+pub(crate) struct Service {
+    pub(crate) store: Store,
+    pub(crate) logs: Logs,
+    pub(crate) options: Options,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) randomness: Randomness,
+    pub(crate) started_at: Timestamp,
+    /// What each factory of each product offered last, as this process has seen it.
+    pub(super) offers: Mutex<HashMap<(String, String), fleet_protocol::api::ClaimRequest>>,
+    pub(super) in_flight: InFlight,
+    /// Where the next tick goes on looking at blocked jobs.
+    blocked_from: Mutex<Cursor>,
+}
+
+impl Service {
+    pub(crate) fn new(
+        store: Store,
+        logs: Logs,
+        options: Options,
+        clock: Arc<dyn Clock>,
+        randomness: Randomness,
+    ) -> Self {
+        let started_at = clock.now();
+        Self {
+            store,
+            logs,
+            options,
+            clock,
+            randomness,
+            started_at,
+            offers: Mutex::default(),
+            in_flight: InFlight::default(),
+            blocked_from: Mutex::new(Cursor::START),
+        }
+    }
+
+    /// The present moment.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A job and its newest run, or that there is none.
+    pub(super) fn load(&self, product: &str, id: &JobId) -> Result<Snapshot, Failure> {
+        let mut snapshot = self.store.job_load(product, id)?.ok_or_else(|| no_job(id))?;
+        snapshot.job = shown(snapshot.job);
+        Ok(snapshot)
+    }
+
+    /// Remembers where to go on; gives where it stood.
+    pub(crate) fn blocked_from(&self, next: impl FnOnce(Cursor) -> Cursor) {
+        let mut place = self.blocked_from.lock().unwrap_or_else(PoisonError::into_inner);
+        *place = next(*place);
+    }
+}
+
+/// A job as it is answered: with what an operator may do now.
+pub(super) fn shown<J: BorrowMut<Job>>(mut shown: J) -> J {
+    let job = shown.borrow_mut();
+    job.actions = lifecycle::actions(job);
+    shown
+}
+
+/// The profile of this name, the nearest one.
+pub(super) fn profile<'a>(options: &'a Options, name: &str) -> Result<&'a ProfileSource, Problem> {
+    let named = options.profiles.iter().filter(|source| source.profile.name == name).min_by_key(|source| source.source);
+    named.ok_or_else(|| {
+        let mut known: Vec<&str> = options.profiles.iter().map(|source| source.profile.name.as_str()).collect();
+        known.sort_unstable();
+        known.dedup();
+        let known =
+            if known.is_empty() { "there are none here".to_owned() } else { format!("known: {}", known.join(", ")) };
+        Problem::new(fleet_protocol::ErrorCode::InvalidRequest, format!("unknown profile `{name}`; {known}"))
+    })
+}

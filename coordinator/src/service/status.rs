@@ -1,0 +1,138 @@
+//! The queue at a glance: how many, what runs, what needs a person.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use fleet_protocol::{
+    Bucket, Job, Run, Stage,
+    api::{Alert, JobsQuery, RunningJob, StatusView},
+    job::BlockReason,
+};
+use jiff::Timestamp;
+
+use super::{Failure, Service, blocking::blocking, caller::Caller};
+use crate::{
+    scheduler::{self, Obstacle},
+    store::{Cursor, Lane, LaneKind, StoreError, Window},
+};
+
+/// Jobs that are named by alerts of one kind.
+const NAMED: u32 = 50;
+
+impl Service {
+    pub(crate) async fn status(self: &Arc<Self>, caller: &Caller) -> Result<StatusView, Failure> {
+        let (service, product) = (Arc::clone(self), caller.product.clone());
+        // Counting takes longer the more jobs there are.
+        blocking(move || service.status_of(&product)).await
+    }
+
+    fn status_of(&self, product: &str) -> Result<StatusView, Failure> {
+        let now = self.now();
+        let found = self.store.stage_counts(product)?;
+        let stages: BTreeMap<Stage, u64> =
+            Stage::ALL.iter().map(|stage| (*stage, found.get(stage).copied().unwrap_or(0))).collect();
+        let mut counts: BTreeMap<Bucket, u64> = Bucket::ALL.iter().map(|bucket| (*bucket, 0)).collect();
+        for (stage, count) in &stages {
+            *counts.entry(stage.bucket()).or_default() += count;
+        }
+        let mut running = Vec::new();
+        for (job, claimed_at) in self.store.held_list(Some(product))? {
+            running.push(self.running(job, claimed_at, now)?);
+        }
+        let alerts = self.alerts(product)?;
+        let delayed = self.store.delayed_count(product, now)?;
+        Ok(StatusView { counts, stages, delayed, running, alerts, now })
+    }
+
+    fn running(&self, job: Job, claimed_at: Timestamp, now: Timestamp) -> Result<RunningJob, Failure> {
+        let run = self.store.job_load(&job.product, &job.id)?.and_then(|snapshot| snapshot.run);
+        let started_at = run.as_ref().and_then(|run| run.started_at);
+        Ok(RunningJob {
+            run: job.runs,
+            elapsed_ms: started_at.map_or(0, |at| millis_between(at, now)),
+            stalled: self.is_stalled(&job, run.as_ref(), started_at.unwrap_or(claimed_at), now)?,
+            engine: run.and_then(|run| run.engine).or(job.engine),
+            id: job.id,
+            title: job.title,
+            stage: job.stage,
+            factory: job.factory,
+            progress: job.progress,
+            paused: job.paused,
+        })
+    }
+
+    /// Whether a run has said nothing for too long. A paused one has nothing to say.
+    fn is_stalled(&self, job: &Job, run: Option<&Run>, since: Timestamp, now: Timestamp) -> Result<bool, Failure> {
+        let Some(run) = run.filter(|_| !job.paused) else { return Ok(false) };
+        let last = self.logs.last_growth(&job.id, run.number)?.map_or(since, |grown| grown.max(since));
+        Ok(millis_between(last, now) > self.options.stall_after.millis())
+    }
+
+    fn alerts(&self, product: &str) -> Result<Vec<Alert>, StoreError> {
+        let mut alerts = Vec::new();
+        for job in self.store.dep_failed_list(product, NAMED)? {
+            alerts.extend(failed_dependencies(&job));
+        }
+        let query = JobsQuery { stage: Some(Stage::DeadLetter), ..JobsQuery::default() };
+        for job in self.store.jobs_page(product, &query, 0, NAMED)?.items {
+            alerts.push(Alert {
+                code: "dead_letter".to_owned(),
+                message: format!("`{}` ({}) used up its retries; `redrive` gives it new ones", job.title, job.id),
+                jobs: vec![job.id],
+            });
+        }
+        alerts.extend(self.unroutable(product)?);
+        Ok(alerts)
+    }
+
+    /// Queued jobs that no factory known here could ever take as they are.
+    fn unroutable(&self, product: &str) -> Result<Vec<Alert>, StoreError> {
+        let factories = self.factories(product)?;
+        let mut alerts = Vec::new();
+        if factories.is_empty() {
+            return Ok(alerts);
+        }
+        for route in self.store.routes_list(product)? {
+            for priority in fleet_protocol::manifest::Priority::ALL {
+                let lane = Lane { kind: LaneKind::Route(route.clone()), priority: *priority };
+                let first = |limit| {
+                    let window = Window { after: Cursor::START, limit };
+                    self.store.lane_page(product, &lane, window, &|_| false)
+                };
+                let Some(job) = first(1)?.jobs.pop() else { continue };
+                if let Some(lacking) = lacking_everywhere(&job, &factories, self.now()) {
+                    let message = format!("no factory can take `{}` ({}): {lacking}", job.title, job.id);
+                    let jobs = first(NAMED)?.jobs.into_iter().map(|job| job.id).collect();
+                    alerts.push(Alert { code: "unroutable_job".to_owned(), message, jobs });
+                }
+            }
+        }
+        Ok(alerts)
+    }
+}
+
+/// What every factory lacks for the job, in the words of the first; none when one of them would do.
+fn lacking_everywhere(job: &Job, factories: &[fleet_protocol::api::ClaimRequest], now: Timestamp) -> Option<String> {
+    let mut lacking = factories.iter().map(|factory| {
+        let obstacles = scheduler::obstacles(job, factory, now);
+        let lacks = obstacles.into_iter().find(|found| matches!(found, Obstacle::Capability(_) | Obstacle::Engine(_)));
+        lacks.map(|obstacle| obstacle.reason().message)
+    });
+    let first = lacking.next()??;
+    lacking.all(|other| other.is_some()).then_some(first)
+}
+
+fn failed_dependencies(job: &Job) -> Option<Alert> {
+    let failed: Vec<_> =
+        job.blocked_by.iter().filter(|blocker| blocker.reason == BlockReason::DependencyFailed).collect();
+    let first = failed.first()?;
+    let jobs = std::iter::once(job.id.clone()).chain(failed.iter().filter_map(|blocker| blocker.job_id.clone()));
+    Some(Alert {
+        code: "dependency_failed".to_owned(),
+        message: format!("`{}` ({}) waits for `{}`, which has failed", job.title, job.id, first.dep),
+        jobs: jobs.collect(),
+    })
+}
+
+fn millis_between(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.as_millisecond() - from.as_millisecond()).unwrap_or(0)
+}
