@@ -1,0 +1,100 @@
+//! Starts a shim and waits until it stands on its own feet.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use tokio::process::{Child, Command};
+
+use super::{
+    Running, RuntimeError, Spec,
+    find::ShimFile,
+    run_dir::{EXIT, LOG, RunDir, SHIM, SPEC, TAKEN},
+};
+
+/// How long a shim may take until it has said who it is; on a busy machine that is more than a moment.
+const PATIENCE: Duration = Duration::from_secs(20);
+const FIRST_LOOK: Duration = Duration::from_millis(1);
+const SLOWEST_LOOK: Duration = Duration::from_millis(20);
+/// So much of the end of a dead shim's log goes into the error.
+const LOG_TAIL: usize = 2_000;
+
+/// An agent to be started, and the folder that its run is kept in.
+#[derive(Debug)]
+pub(crate) struct Launch {
+    /// Absolute. Made if it is missing; it may hold the caller's files, not another launch.
+    pub(crate) run_dir: PathBuf,
+    pub(crate) spec: Spec,
+}
+
+/// Starts `exe shim RUN_DIR`. When this returns the shim no longer depends on this process, and is about to start the
+/// agent; that the agent cannot be started is told by [`Running::wait`].
+pub(crate) async fn start(exe: &Path, launch: Launch) -> Result<Running, RuntimeError> {
+    let mut command = Command::new(exe);
+    command.arg("shim").arg(&launch.run_dir);
+    // The agent can read its parent's environment, and the worker's is none of its business.
+    command.env_clear();
+    start_with(command, launch).await
+}
+
+pub(super) async fn start_with(mut command: Command, launch: Launch) -> Result<Running, RuntimeError> {
+    let dir = RunDir::create(&launch.run_dir)?;
+    for name in [SPEC, TAKEN, SHIM, EXIT] {
+        if fs::exists(dir.file(name)).map_err(RuntimeError::io("look for", dir.file(name)))? {
+            return Err(RuntimeError::Used { path: launch.run_dir });
+        }
+    }
+    dir.write(SPEC, &launch.spec)?;
+    let started = spawn(&mut command, &dir);
+    let started = match started {
+        Ok(child) => come_up(child, &dir).await,
+        Err(error) => Err(error),
+    };
+    if started.is_err() {
+        // The secrets must not stay, and a shim that comes too late must find nothing to start.
+        dir.remove(SPEC)?;
+    }
+    let (child, file) = started?;
+    Ok(Running::started(dir, file, child))
+}
+
+/// Standard output and input lead nowhere, and the shim makes a session of its own, which it could not if it were made
+/// the leader of a process group here.
+fn spawn(command: &mut Command, dir: &RunDir) -> Result<Child, RuntimeError> {
+    let log = dir.append(LOG)?;
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).current_dir("/").kill_on_drop(false);
+    command.spawn().map_err(RuntimeError::io("start", PathBuf::from(command.as_std().get_program())))
+}
+
+/// Waits until the shim has written down who it is. One that does not in time is killed; it has not started anything,
+/// or it would have written that.
+async fn come_up(mut child: Child, dir: &RunDir) -> Result<(Child, ShimFile), RuntimeError> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut pause = FIRST_LOOK;
+    loop {
+        // Asked first: what a shim wrote before it ended is then seen.
+        let ended = child.try_wait().map_err(RuntimeError::system("wait for the shim"))?.is_some();
+        if let Some(file) = dir.read(SHIM, "a shim's identity")? {
+            return Ok((child, file));
+        }
+        if ended {
+            return Err(RuntimeError::ShimDied { path: dir.path().to_owned(), said: said(dir) });
+        }
+        if Instant::now() >= deadline {
+            child.kill().await.map_err(RuntimeError::system("end the shim"))?;
+            return Err(RuntimeError::ShimLate { path: dir.path().to_owned(), waited: PATIENCE });
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(SLOWEST_LOOK);
+    }
+}
+
+/// The end of the shim's own log.
+fn said(dir: &RunDir) -> String {
+    let text = fs::read(dir.file(LOG)).unwrap_or_default();
+    let tail = &text[text.len().saturating_sub(LOG_TAIL)..];
+    String::from_utf8_lossy(tail).trim().to_owned()
+}
