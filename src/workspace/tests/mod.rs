@@ -1,0 +1,11 @@
+//! Workspaces against real repositories, made with the program `git`.
+
+pub(crate) mod fixture;
+
+mod agents;
+mod landings;
+mod limits;
+mod lives;
+mod saving;
+mod sources;
+mod together;
