@@ -1,0 +1,6 @@
+//! The keeper on real folders, over the real client, against a store in memory.
+
+mod keeping;
+mod properties;
+mod store;
+mod watching;
