@@ -1,0 +1,60 @@
+//! What a worker is told about this machine and its configuration. Values only; where they come from is not its business.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use crate::engine::Catalogue;
+
+/// A worker's settings.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// The name under which it claims.
+    pub(crate) factory: String,
+    /// How many jobs it works on at once.
+    pub(crate) seats: u32,
+    /// What it offers besides what is detected, for example `gpu`.
+    pub(crate) capabilities: Vec<String>,
+    pub(crate) engines: Catalogue,
+    /// Engine for jobs that name none.
+    pub(crate) default_engine: Option<String>,
+    /// Where workspaces and run folders lie, for this user only.
+    pub(crate) state: PathBuf,
+    /// This program: shims and the scripted engine are started from it.
+    pub(crate) exe: PathBuf,
+    /// This process's own environment, for engines to be given parts of.
+    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) secrets: BTreeMap<String, SecretSource>,
+    /// Between two saves of a running agent's work.
+    pub(crate) checkpoint: Duration,
+    /// Longest time of a run that sets no limit itself.
+    pub(crate) wall: Duration,
+    /// Between asking an agent to end and ending it.
+    pub(crate) grace: Duration,
+    /// Whether an agent may do everything unasked when its task does not say.
+    pub(crate) yolo: bool,
+}
+
+/// Where the value of a secret comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum SecretSource {
+    Env(String),
+    File(PathBuf),
+    /// Its standard output without the last line end.
+    Command(Vec<String>),
+}
+
+impl Options {
+    /// The folder of a job's workspace. The same for each run, so that an engine finds its session by its folder.
+    pub(super) fn workspace(&self, job: &str) -> PathBuf {
+        self.workspaces().join(job)
+    }
+
+    /// The folder of all workspaces.
+    pub(super) fn workspaces(&self) -> PathBuf {
+        self.state.join("work")
+    }
+
+    /// The folder of one run: what was started, what it printed, how it ended.
+    pub(super) fn run_folder(&self, job: &str, run: u32) -> PathBuf {
+        self.state.join("runs").join(job).join(run.to_string())
+    }
+}

@@ -1,0 +1,178 @@
+//! Proof of done: what the run really changed, and the verify command run by us.
+//!
+//! Nothing in here asks the agent. The evidence is what the worker saw.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use fleet_protocol::{JobResult, lease::Directive, manifest::CommandLine, run::VerifyEvidence};
+
+use super::{
+    judge::Failing,
+    leases::{Lease, Standing},
+};
+use crate::{
+    runtime::{
+        Environment, ExitRecord, Launch, Limits, Reason, Running, RuntimeError, Spec, StartFailureKind, Stdin,
+        StopReason, Token, end_orphan, start,
+    },
+    shutdown::{Phase, Shutdown},
+};
+
+/// A verify command and where it runs.
+pub(super) struct Check<'a> {
+    pub(super) command: &'a CommandLine,
+    /// The agent's environment without its secrets: the command is the repository's, not the engine's.
+    pub(super) environment: BTreeMap<String, String>,
+    pub(super) folder: &'a Path,
+    /// The run's folder; the command's output goes into its `verify.log`.
+    pub(super) run_folder: &'a Path,
+    /// What is left of the run's time.
+    pub(super) left: Duration,
+    pub(super) grace: Duration,
+    pub(super) ttl: Duration,
+    pub(super) exe: &'a Path,
+    pub(super) label: String,
+}
+
+/// What came of a verify command.
+pub(super) enum Checked {
+    Passed(VerifyEvidence),
+    Failed(Failing, Option<VerifyEvidence>),
+    /// We or the lease ended it; it says nothing about the work.
+    Interrupted(StopReason),
+}
+
+/// Runs it under a shim of its own, so that it ends as a tree and by the run's time.
+pub(super) async fn check(check: &Check<'_>, lease: &Lease, shutdown: &Shutdown) -> Result<Checked, RuntimeError> {
+    let folder = check.run_folder.join("verify");
+    let running = start(check.exe, Launch { run_dir: folder.clone(), spec: spec(check)? }).await?;
+    let (ended, stopped) = wait(running, check, lease, shutdown).await;
+    let record = match ended {
+        Ok(record) => Some(record),
+        Err(error) => {
+            // Whatever went wrong with its shim, nothing of it may run on.
+            end_orphan(&folder, check.grace).await?;
+            if !matches!(error, RuntimeError::NoRecord { .. }) {
+                return Err(error);
+            }
+            None
+        }
+    };
+    Ok(match (stopped, record) {
+        (Some(reason), _) => Checked::Interrupted(reason),
+        (None, Some(record)) => judged(check, &record),
+        (None, None) => {
+            let message = format!("the process that watched over `{}` was killed", check.command);
+            Checked::Failed(Failing { result: JobResult::VerifyFailed, class: None, message }, None)
+        }
+    })
+}
+
+fn spec(check: &Check<'_>) -> Result<Spec, RuntimeError> {
+    // One file for both streams: a test's error belongs beside the test that printed it.
+    let log = PathBuf::from("..").join("verify.log");
+    let log = log.to_string_lossy().into_owned();
+    Ok(Spec {
+        label: check.label.clone(),
+        argv: check.command.argv(),
+        env: Environment(check.environment.clone()),
+        cwd: check.folder.to_owned(),
+        stdin: Stdin::Null,
+        stdout: log.clone(),
+        stderr: log,
+        limits: Limits {
+            timeout_ms: Some(millis(check.left)),
+            wall_ms: None,
+            owner_silence_ms: Some(millis(check.ttl)),
+            grace_ms: millis(check.grace),
+        },
+        token: Token::random()?,
+        key: Token::random()?,
+    })
+}
+
+async fn wait(
+    mut running: Running,
+    check: &Check<'_>,
+    lease: &Lease,
+    shutdown: &Shutdown,
+) -> (Result<ExitRecord, RuntimeError>, Option<StopReason>) {
+    let mut standing = lease.standing();
+    let mut hello = tokio::time::interval(check.ttl / 3);
+    let mut stopped = None;
+    loop {
+        let reason = tokio::select! {
+            ended = running.wait() => return (ended, stopped),
+            Ok(()) = standing.changed(), if stopped.is_none() => {
+                let now = standing.borrow_and_update().clone();
+                if let Standing::Held(directive) = now {
+                    obey(&running, directive).await;
+                    continue;
+                }
+                StopReason::LeaseLost
+            }
+            () = shutdown.at_least(Phase::Drain), if stopped.is_none() => StopReason::Drained,
+            _ = hello.tick() => {
+                if let Err(error) = running.hello().await {
+                    tracing::debug!(%error, "the shim of a verify command did not hear us");
+                }
+                continue;
+            }
+        };
+        stopped = Some(reason);
+        if let Err(error) = running.stop(reason, Some(check.grace)).await {
+            tracing::warn!(%error, "a verify command could not be asked to end");
+        }
+    }
+}
+
+/// A verify command stands still while its job is paused, as the agent does.
+async fn obey(running: &Running, directive: Directive) {
+    let asked = match directive {
+        Directive::Pause => running.pause().await,
+        Directive::Resume => running.resume().await,
+        Directive::Continue | Directive::Cancel | Directive::Preempted | Directive::Drain => return,
+    };
+    if let Err(error) = asked {
+        tracing::warn!(%error, "a verify command could not be paused or resumed");
+    }
+}
+
+fn judged(check: &Check<'_>, record: &ExitRecord) -> Checked {
+    let command = check.command.to_string();
+    let failed =
+        |result, message: String, evidence| Checked::Failed(Failing { result, class: None, message }, evidence);
+    let evidence =
+        VerifyEvidence { command: command.clone(), exit_code: record.exit_code, duration_ms: record.duration_ms };
+    match record.reason {
+        Reason::Timeout | Reason::Budget => {
+            failed(JobResult::Timeout, format!("the run's time was up while `{command}` ran"), Some(evidence))
+        }
+        Reason::FailedToStart => {
+            let missing = record.failure.as_ref().is_some_and(|failure| failure.kind == StartFailureKind::NotFound);
+            let why = record.failure.as_ref().map_or("", |failure| failure.message.as_str());
+            let hint = if missing { " (is it in the repository, and executable?)" } else { "" };
+            failed(JobResult::VerifyFailed, format!("`{command}` could not be started: {why}{hint}"), Some(evidence))
+        }
+        Reason::Exited if record.exit_code == Some(0) => Checked::Passed(evidence),
+        Reason::Exited => {
+            let how = match (record.exit_code, record.signal) {
+                (Some(code), _) => format!("ended with {code}"),
+                (None, Some(signal)) => format!("was ended by signal {signal}"),
+                (None, None) => "did not end by itself".to_owned(),
+            };
+            failed(JobResult::VerifyFailed, format!("`{command}` {how}"), Some(evidence))
+        }
+        // It was told to end, so the code with which it did is no verdict on the work.
+        Reason::OwnerGone => Checked::Interrupted(StopReason::Stopped),
+        _ => failed(JobResult::VerifyFailed, format!("`{command}` was stopped from outside"), None),
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

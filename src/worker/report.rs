@@ -1,0 +1,198 @@
+//! From an agent's end to what is reported: collect, scope, verify, publish.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use fleet_protocol::{
+    JobResult,
+    api::PatchJob,
+    job::{Checkpoint, Usage},
+    manifest::ScopeMode,
+    run::{Evidence, Insights, VerifyEvidence},
+};
+
+use super::{
+    journal::Journal,
+    judge::{Course, Failing},
+    prove::{Check, Checked, check},
+    save::blocking,
+    seat::{Outcome, Under},
+    supervise::Watched,
+    trouble::Trouble,
+};
+use crate::workspace::{Collected, WorkspaceError, checkpoint, outside, publish};
+
+/// How much of the last thing an agent said is kept, characters.
+const SUMMARY: usize = 2_000;
+/// A verify command always gets this long, however late the agent was.
+const LEAST_LEFT: Duration = Duration::from_secs(1);
+
+/// An agent's end, and what lay in the workspace then.
+pub(super) struct Finding {
+    pub(super) course: Course,
+    pub(super) watched: Watched,
+    /// None when the agent was left running.
+    pub(super) collected: Option<Collected>,
+    /// The agent's environment.
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) agent_ms: u64,
+}
+
+/// Finds out what came of the run and what is to be said about it. The work is under refs afterwards, whatever it is.
+pub(super) async fn verdict(under: &Under<'_>, finding: Finding, journal: &mut Journal) -> Result<Outcome, Trouble> {
+    let Some(collected) = finding.collected.clone() else { return Ok(Outcome::HandedOver) };
+    collected.notes.iter().for_each(|note| journal.note(note));
+    let (branch, checkpoint) = save(under, &collected).await?;
+    match &finding.course {
+        Course::Silence => Ok(Outcome::Silence),
+        Course::HandBack(why) => {
+            Ok(Outcome::HandBack { why, checkpoint, session: finding.watched.conclusion.session_id.clone() })
+        }
+        Course::Anew => Err(Trouble::job(JobResult::AgentFailed, "the engine could not begin a session")),
+        Course::Failed(failing) => {
+            journal.note(&format!("{}: {}", failing.result, failing.message));
+            let proof = Proof { branch, checkpoint, outside: scope(under, &collected)?, verify: None };
+            Ok(Outcome::Report(Box::new(patch(under, &finding, &collected, Some(failing), proof))))
+        }
+        Course::Prove => {
+            let proof = Proof { branch, checkpoint, outside: scope(under, &collected)?, verify: None };
+            prove(under, finding, collected, proof, journal).await
+        }
+    }
+}
+
+struct Proof {
+    /// Where the work is, when that is not the branch that was meant.
+    branch: Option<String>,
+    checkpoint: Option<Checkpoint>,
+    outside: Vec<String>,
+    verify: Option<VerifyEvidence>,
+}
+
+async fn prove(
+    under: &Under<'_>,
+    finding: Finding,
+    collected: Collected,
+    mut proof: Proof,
+    journal: &mut Journal,
+) -> Result<Outcome, Trouble> {
+    let enforced =
+        under.seat.claimed.manifest.allowed_scope.as_ref().is_some_and(|scope| scope.mode == ScopeMode::Enforce);
+    if enforced && !proof.outside.is_empty() {
+        let message = format!("changed outside its scope: {}", proof.outside.join(", "));
+        let failing = Failing { result: JobResult::ScopeViolation, class: None, message };
+        return Ok(Outcome::Report(Box::new(patch(under, &finding, &collected, Some(&failing), proof))));
+    }
+    let failing = match verify(under, &finding, journal).await? {
+        None => None,
+        Some(Checked::Passed(evidence)) => {
+            proof.verify = Some(evidence);
+            None
+        }
+        Some(Checked::Failed(failing, evidence)) => {
+            proof.verify = evidence;
+            Some(failing)
+        }
+        Some(Checked::Interrupted(_)) if !under.seat.lease.is_held() => return Ok(Outcome::Silence),
+        Some(Checked::Interrupted(_)) => {
+            let session = finding.watched.conclusion.session_id;
+            return Ok(Outcome::HandBack {
+                why: "the runner was asked to end while it verified",
+                checkpoint: proof.checkpoint,
+                session,
+            });
+        }
+    };
+    Ok(Outcome::Report(Box::new(patch(under, &finding, &collected, failing.as_ref(), proof))))
+}
+
+/// Puts the work on the job's branch and under its own ref, so that nothing that follows can lose it. The branch is named
+/// when it had to be another one: somebody else moved the one that was meant, or has it checked out.
+async fn save(under: &Under<'_>, collected: &Collected) -> Result<(Option<String>, Option<Checkpoint>), Trouble> {
+    let (workspace, collected) = (under.equipped.workspace.clone(), collected.clone());
+    Ok(blocking(move || {
+        let published = if collected.differs_from_base { Some(publish(&workspace, &collected)?) } else { None };
+        let other = published.map(|published| published.branch).filter(|branch| branch != workspace.branch());
+        Ok::<_, WorkspaceError>((other, checkpoint(&workspace, "end of a run")?))
+    })
+    .await?)
+}
+
+fn scope(under: &Under<'_>, collected: &Collected) -> Result<Vec<String>, Trouble> {
+    match &under.seat.claimed.manifest.allowed_scope {
+        Some(scope) => Ok(outside(&collected.paths, &scope.paths)?),
+        None => Ok(Vec::new()),
+    }
+}
+
+async fn verify(under: &Under<'_>, finding: &Finding, journal: &mut Journal) -> Result<Option<Checked>, Trouble> {
+    let manifest = &under.seat.claimed.manifest;
+    let Some(command) = &manifest.verify else { return Ok(None) };
+    let options = &under.seat.options;
+    let limit = [manifest.timeout, manifest.budget.and_then(|budget| budget.wall)].into_iter().flatten().min();
+    let limit = limit.map_or(options.wall, fleet_protocol::Span::duration);
+    let cwd = under.equipped.workspace.cwd();
+    let mut environment = finding.env.clone();
+    environment.retain(|name, _| !under.secrets.contains_key(name));
+    journal.note(&format!("verifying: {command}"));
+    let wanted = Check {
+        command,
+        environment,
+        folder: &cwd,
+        run_folder: &under.place.folder,
+        left: limit.saturating_sub(Duration::from_millis(finding.agent_ms)).max(LEAST_LEFT),
+        grace: options.grace,
+        ttl: Duration::from_millis(under.seat.claimed.lease.ttl_ms),
+        exe: &options.exe,
+        label: format!("{}/{} verify", under.seat.claimed.job.id, under.seat.claimed.run.number),
+    };
+    let checked = check(&wanted, &under.seat.lease, &under.seat.shutdown).await?;
+    match &checked {
+        Checked::Passed(evidence) => journal.note(&format!("verified in {} ms", evidence.duration_ms)),
+        Checked::Failed(failing, _) => journal.note(&failing.message),
+        Checked::Interrupted(reason) => journal.note(&format!("the verification was interrupted: {reason:?}")),
+    }
+    Ok(Some(checked))
+}
+
+fn patch(
+    under: &Under<'_>,
+    finding: &Finding,
+    collected: &Collected,
+    failing: Option<&Failing>,
+    proof: Proof,
+) -> PatchJob {
+    let conclusion = &finding.watched.conclusion;
+    let record = finding.watched.record.as_ref();
+    let evidence = Evidence {
+        commits: collected.commits.iter().map(ToString::to_string).collect(),
+        verify: proof.verify,
+        clean: collected.clean,
+        no_changes_claimed: conclusion.no_changes_claimed,
+        changed: Some(collected.changed),
+        differs_from_base: collected.differs_from_base,
+        outside_scope: proof.outside,
+    };
+    let committed_earlier_work = collected.differs_from_base && !collected.commits.is_empty();
+    let success = if collected.changed || committed_earlier_work { JobResult::Ok } else { JobResult::NoChanges };
+    PatchJob {
+        result: Some(failing.map_or(success, |failing| failing.result)),
+        message: failing.map(|failing| under.mask.text(&failing.message)),
+        error_class: failing.and_then(|failing| failing.class),
+        checkpoint: proof.checkpoint,
+        usage: Some(conclusion.usage).filter(|usage| *usage != Usage::UNKNOWN),
+        evidence: Some(evidence),
+        insights: Some(Insights {
+            agent_ms: Some(finding.agent_ms),
+            provision_ms: Some(under.provision_ms),
+            summary: conclusion.summary.as_ref().map(|said| under.mask.text(said).chars().take(SUMMARY).collect()),
+            peak_memory: record.and_then(|record| record.peak_rss),
+            cpu_ms: record.and_then(|record| record.cpu_ms),
+        }),
+        branch: proof.branch,
+        head_commit: Some(collected.head.to_string()),
+        session_id: conclusion.session_id.clone(),
+        exit_code: record.and_then(|record| record.exit_code),
+        diff: Some(collected.diff),
+        ..PatchJob::default()
+    }
+}
