@@ -1,0 +1,170 @@
+//! The configuration, resolved: plain values for the rest of the program.
+
+use std::{
+    collections::BTreeMap,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use fleet_protocol::{
+    ByteSize, Span,
+    manifest::{Defaults, RuntimeName},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    layers::Entry,
+    mistake::{ConfigError, Warning},
+    place::Place,
+};
+
+/// Everything the user configured. Paths are absolute.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// Where the program was started.
+    pub(crate) cwd: PathBuf,
+    /// The file that was read.
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) product: String,
+    /// Where queue and state lie; none outside of any fleet and repository.
+    pub(super) place: Option<Place>,
+    /// Folders that were named by variable or flag: they hold wherever a fleet lies.
+    pub(super) named: NamedFolders,
+    pub(crate) worker: WorkerSettings,
+    pub(crate) coordinator: CoordinatorSettings,
+    pub(crate) defaults: Defaults,
+    pub(crate) logging: Logging,
+    /// `[engines.NAME]` as written.
+    pub(crate) engines: BTreeMap<String, EngineTable>,
+    /// `[secrets]`: where the worker finds values.
+    pub(crate) secrets: BTreeMap<String, SecretSource>,
+    /// The person at the keyboard, for the history: `operator:NAME`.
+    pub(crate) actor: String,
+    /// The user's own folder of `fleet`, `$XDG_CONFIG_HOME/fleet`; it need not exist.
+    pub(crate) user_folder: Option<PathBuf>,
+    /// Holds "now" in test mode.
+    pub(crate) clock_file: Option<PathBuf>,
+    /// Each setting with its origin, for `fleet config`.
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl Config {
+    /// Where queue and state lie; an error that says what to do when there is no such place.
+    pub(crate) fn place(&self) -> Result<&Place, ConfigError> {
+        self.place.as_ref().ok_or(ConfigError::NoPlace)
+    }
+
+    /// Where queue and state of a new fleet in `root` lie.
+    pub(crate) fn new_place(&self, root: &Path) -> Place {
+        Place {
+            root: root.to_owned(),
+            queue: self.named.queue.clone().unwrap_or_else(|| root.join("tasks")),
+            state: self.named.state.clone().unwrap_or_else(|| root.join(".fleet")),
+        }
+    }
+}
+
+/// Folders named by variable or flag, absolute.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct NamedFolders {
+    pub(super) queue: Option<PathBuf>,
+    pub(super) state: Option<PathBuf>,
+}
+
+/// `[worker]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WorkerSettings {
+    /// Seats.
+    pub(crate) max: NonZeroU32,
+    pub(crate) runtime: RuntimeName,
+    /// Added to what is detected.
+    pub(crate) capabilities: Vec<String>,
+    pub(crate) checkpoint: Span,
+    /// Ceiling of one run's process tree.
+    pub(crate) memory: ByteSize,
+    pub(crate) poll: Span,
+}
+
+/// `[coordinator]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CoordinatorSettings {
+    pub(crate) lease_ttl: Span,
+    pub(crate) reap_every: Span,
+    pub(crate) start_limit: Span,
+    pub(crate) stale_after: Span,
+    pub(crate) stall_after: Span,
+}
+
+impl CoordinatorSettings {
+    /// How often a worker renews: a third of the lease.
+    pub(crate) const fn renew_every(&self) -> Span {
+        Span::from_millis(self.lease_ttl.millis() / 3)
+    }
+}
+
+/// `[logging]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Logging {
+    /// A level or filter directives; each verb has its own level when left out.
+    pub(crate) level: Option<String>,
+    pub(crate) format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    Text,
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(()),
+        }
+    }
+}
+
+/// One `[engines.NAME]`, not looked into here.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct EngineTable {
+    pub(crate) table: toml::Table,
+    /// The file it stands in; a relative program is relative to its folder.
+    pub(crate) file: PathBuf,
+    /// Line of its header, from 1.
+    pub(crate) line: usize,
+}
+
+/// Where a secret's value is found. Never holds the value.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SecretSource {
+    /// A variable of the worker's environment.
+    Env(String),
+    /// A file; trailing line ends are not part of the value.
+    File(PathBuf),
+    /// A program and its arguments, whose output is the value.
+    Command(Vec<String>),
+}
+
+impl SecretSource {
+    /// What may be shown: arguments of a command may themselves be secret.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Env(name) => format!("{} (from the variable {name})", super::layers::MASK),
+            Self::File(path) => format!("{} (from the file {})", super::layers::MASK, path.display()),
+            Self::Command(argv) => {
+                format!("{} (printed by {})", super::layers::MASK, argv.first().map_or("nothing", String::as_str))
+            }
+        }
+    }
+}
