@@ -1,0 +1,107 @@
+//! What the machine has left: space, file handles, and the right time.
+
+use std::{io, path::Path};
+
+use jiff::Timestamp;
+use nix::sys::{
+    resource::{Resource, getrlimit},
+    statvfs::statvfs,
+};
+
+use super::{
+    check::Check,
+    folders::existing,
+    subject::{Subject, TestClock},
+};
+
+const MIB: u64 = 1 << 20;
+/// Less is soon used up by a clone and what an agent builds in it.
+const COMFORTABLE: u64 = 2 << 30;
+/// Less does not even hold the clone of a middling repository.
+const TIGHT: u64 = 200 * MIB;
+/// A run loop with a few seats, each with logs, sockets and the database, takes about this many.
+const MANY_FILES: u64 = 256;
+/// Below this the program itself does not get by.
+const FEW_FILES: u64 = 64;
+
+/// No clock that is right shows an earlier time than this program's first line.
+fn earliest() -> Timestamp {
+    "2025-01-01T00:00:00Z".parse().expect("it is an instant")
+}
+
+/// Bytes that this user may still write where `path` lies, or would lie.
+pub(crate) fn free_space(path: &Path) -> io::Result<u64> {
+    let stat = statvfs(existing(path))?;
+    // Some are not made of space; their zero does not mean that they are full.
+    if stat.blocks() == 0 {
+        return Err(io::Error::other("the file system there has no size"));
+    }
+    Ok(stat.blocks_available().saturating_mul(stat.fragment_size()))
+}
+
+/// How many files this process may have open.
+pub(crate) fn open_files() -> io::Result<u64> {
+    let (soft, _hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(soft)
+}
+
+pub(super) fn disk_space(subject: &Subject) -> Check {
+    const NAME: &str = "disk space";
+    let free = match &subject.free_space {
+        Ok(free) => *free,
+        Err(why) => return Check::skip(NAME, format!("it cannot be told: {why}")),
+    };
+    let found = format!("{} left where clones and logs are kept", amount(free));
+    let remedy = "`fleet clean` removes what finished jobs left; FLEET_HOME moves the state to another disk";
+    match free {
+        free if free < TIGHT => Check::fail(NAME, found, remedy),
+        free if free < COMFORTABLE => Check::warn(NAME, found, remedy),
+        _ => Check::ok(NAME, found),
+    }
+}
+
+/// Rounded down, so that what is said is there.
+fn amount(bytes: u64) -> String {
+    let mib = bytes / MIB;
+    if mib < 10 * 1024 { format!("{mib} MiB") } else { format!("{} GiB", mib / 1024) }
+}
+
+pub(super) fn open_file_limit(subject: &Subject) -> Check {
+    const NAME: &str = "open files";
+    let limit = match &subject.open_files {
+        Ok(limit) => *limit,
+        Err(why) => return Check::skip(NAME, format!("the limit cannot be told: {why}")),
+    };
+    let found = match limit {
+        u64::MAX => "a process may have any number of files open".to_owned(),
+        limit => format!("a process may have {limit} files open"),
+    };
+    let remedy = "raise it where fleet is started: `ulimit -n 1024`, or LimitNOFILE= of its service";
+    match limit {
+        limit if limit < FEW_FILES => Check::fail(NAME, found, remedy),
+        limit if limit < MANY_FILES => Check::warn(NAME, found, remedy),
+        _ => Check::ok(NAME, found),
+    }
+}
+
+pub(super) fn clock(subject: &Subject) -> Check {
+    const NAME: &str = "clock";
+    let now = subject.now;
+    if now < earliest() {
+        let found = format!("the machine's clock shows {now:.0}, so leases and schedules would go by a wrong time");
+        return Check::fail(NAME, found, "set it, for example by `timedatectl set-ntp true`");
+    }
+    match &subject.test_clock {
+        TestClock::Unset => Check::ok(NAME, format!("it shows {now:.0}")),
+        TestClock::Ignored => Check::warn(
+            NAME,
+            "FLEET_TEST_CLOCK is set and not used, because this is not test mode",
+            "unset it; the machine's clock counts",
+        ),
+        TestClock::Used(file) => Check::warn(
+            NAME,
+            format!("{} stands in for the clock (FLEET_TEST_CLOCK)", file.display()),
+            "unset it, and leave out --test-mode, for real work",
+        ),
+    }
+}
