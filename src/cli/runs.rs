@@ -1,0 +1,79 @@
+//! `fleet runs`: what was tried, and what came of it.
+
+use fleet_protocol::{ExitCode, Run, api::RunList, run::Evidence};
+
+use super::{
+    context::Context,
+    error::CliError,
+    style,
+    table::{Cell, Table},
+    when::lasted,
+};
+
+/// List the runs of a job, with the evidence of each.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  fleet runs k3f9
+  fleet runs k3f9 --json | jq '.runs[-1].evidence'")]
+pub(super) struct Args {
+    /// An id, a unique prefix of one, or an idempotency key.
+    #[arg(value_name = "JOB")]
+    job: String,
+}
+
+pub(super) async fn run(args: &Args, context: &Context) -> Result<ExitCode, CliError> {
+    let job = context.job(&args.job).await?;
+    let runs = context.client()?.runs(&job.id).await?;
+    if context.out.is_json() {
+        context.out.json(&RunList { runs, next: None })?;
+    } else if runs.is_empty() {
+        context.out.say(&format!("{} has not run yet; `fleet explain {}` says why", job.id, job.id));
+    } else {
+        context.out.data(&table(&runs, context).render(context.out.width))?;
+    }
+    Ok(ExitCode::Success)
+}
+
+fn table(runs: &[Run], context: &Context) -> Table {
+    let mut table =
+        Table::new(&["RUN", "RESULT", "ENGINE", "FACTORY", "STARTED", "FOR", "EXIT", "EVIDENCE", "MESSAGE"])
+            .sparing(&["FACTORY", "ENGINE", "EXIT", "STARTED"]);
+    for run in runs {
+        let end = run.ended_at.unwrap_or_else(|| context.now());
+        let took = run.started_at.map(|start| u64::try_from(end.duration_since(start).as_millis()).unwrap_or(0));
+        let style = match run.result {
+            None => style::INFO,
+            Some(result) if result.is_success() => style::GOOD,
+            Some(result) if result.is_handback() => style::DIM,
+            Some(_) => style::BAD,
+        };
+        table.row(vec![
+            run.number.to_string().into(),
+            Cell::styled(run.result.map_or("running", |result| result.as_str()), style),
+            run.engine.as_deref().unwrap_or("-").into(),
+            run.factory.as_str().into(),
+            run.started_at.map_or_else(|| "-".to_owned(), |at| context.when(at)).into(),
+            took.map_or_else(|| "-".to_owned(), lasted).into(),
+            run.exit_code.map_or_else(|| "-".to_owned(), |code| code.to_string()).into(),
+            run.evidence.as_ref().map_or_else(|| "-".to_owned(), evidence).into(),
+            run.message.as_deref().unwrap_or("").into(),
+        ]);
+    }
+    table
+}
+
+fn evidence(evidence: &Evidence) -> String {
+    let commits = match evidence.commits.len() {
+        1 => "1 commit".to_owned(),
+        count => format!("{count} commits"),
+    };
+    let verify = match &evidence.verify {
+        None => "not verified".to_owned(),
+        Some(verify) => match verify.exit_code {
+            Some(0) => "verified".to_owned(),
+            Some(code) => format!("verify exit {code}"),
+            None => "verify was ended".to_owned(),
+        },
+    };
+    format!("{commits}, {verify}")
+}

@@ -1,0 +1,107 @@
+//! `fleet show`: everything about one job.
+
+use fleet_protocol::{ExitCode, Job, manifest::render};
+
+use super::{
+    context::Context,
+    error::CliError,
+    job_view, sanitise,
+    style::{self, paint},
+};
+
+/// Show the full record of a job.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  fleet show k3f9
+  fleet show k3f9 --json | jq .usage
+  fleet show k3f9 --manifest > again.md     the task as it ran, ready to be submitted again")]
+pub(super) struct Args {
+    /// An id, a unique prefix of one, or an idempotency key.
+    #[arg(value_name = "JOB")]
+    job: String,
+    /// Print it as a task file, with everything that profile and defaults added.
+    #[arg(long)]
+    manifest: bool,
+}
+
+pub(super) async fn run(args: &Args, context: &Context) -> Result<ExitCode, CliError> {
+    let job = context.job(&args.job).await?;
+    if args.manifest {
+        let body = context.client()?.body(&job.id).await?;
+        context.out.data(&render(&job.manifest, &body))?;
+    } else if context.out.is_json() {
+        context.out.json(&job)?;
+    } else {
+        context.out.data(&shown(&job, context))?;
+    }
+    Ok(ExitCode::Success)
+}
+
+fn shown(job: &Job, context: &Context) -> String {
+    let mut fields = Fields(String::new());
+    fields.0.push_str(&format!("{}  {}\n\n", paint(style::STRONG, job.id.as_str()), job_view::title(job)));
+    fields.add("stage", &stage(job));
+    fields.optional("result", job.result.map(|result| result.as_str()));
+    fields.optional("message", job.message.as_deref());
+    fields.add("priority", job.priority.as_str());
+    fields.optional("engine", job.engine.as_deref());
+    fields.optional("profile", job.profile.as_ref().map(|profile| profile.name.as_str()));
+    fields.list("tags", &job.tags);
+    fields.list("deps", &job.deps);
+    for blocker in &job.blocked_by {
+        fields.add("blocked by", &format!("{} ({})", blocker.dep, blocker.reason));
+    }
+    fields.add("runs", &format!("{} ({} counted against the retry policy)", job.runs, job.attempts));
+    fields.optional("retry", job.retry_not_before.map(|at| context.when(at)).as_deref());
+    fields.optional("factory", job.factory.as_deref());
+    fields.optional("repo", job.repo.as_deref());
+    fields.optional("branch", job.branch.as_deref());
+    fields.optional("base", job.base.as_deref());
+    fields.optional("commit", job.head_commit.as_deref());
+    fields.optional("checkpoint", job.checkpoint.as_ref().map(|checkpoint| checkpoint.commit.as_str()));
+    let diff = job.diff.map(|diff| format!("{}, +{} −{}", job_view::files(diff.files), diff.added, diff.deleted));
+    fields.optional("changes", diff.as_deref());
+    fields.list("out of scope", &job.scope_warning);
+    fields.add("usage", &job_view::usage(&job.usage));
+    fields.optional("key", job.idempotency_key.as_deref());
+    fields.add("file", &job.file);
+    fields.add("created", &context.when(job.created_at));
+    fields.add("updated", &context.when(job.updated_at));
+    for (key, value) in &job.extra {
+        fields.add(&format!("extra: {key}"), &value.to_string());
+    }
+    for feedback in &job.feedback {
+        fields.add("feedback", &format!("{} ({}, {})", feedback.text, feedback.actor, context.when(feedback.at)));
+    }
+    let actions: Vec<&str> = job.actions.iter().map(|action| action.as_str()).collect();
+    fields.add("possible now", &actions.join(", "));
+    fields.0
+}
+
+fn stage(job: &Job) -> String {
+    let mut words = vec![job.stage.as_str()];
+    words.extend(job.held.then_some("held"));
+    words.extend(job.paused.then_some("paused"));
+    words.join(", ")
+}
+
+/// `name  value` lines.
+struct Fields(String);
+
+impl Fields {
+    fn add(&mut self, name: &str, value: &str) {
+        if value.is_empty() {
+            return;
+        }
+        let name = paint(style::DIM, &format!("{name:<13}"));
+        self.0.push_str(&format!("{name} {}\n", sanitise::plain(value)));
+    }
+
+    fn optional(&mut self, name: &str, value: Option<&str>) {
+        self.add(name, value.unwrap_or_default());
+    }
+
+    fn list(&mut self, name: &str, values: &[String]) {
+        self.add(name, &values.join(", "));
+    }
+}
