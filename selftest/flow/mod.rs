@@ -1,0 +1,7 @@
+//! What people do with `fleet` on one machine, from outside.
+
+mod engines;
+mod lies;
+mod rework;
+mod submit_to_ship;
+mod while_it_runs;

@@ -1,0 +1,4 @@
+//! The folder is a view that people can push on.
+
+mod drops;
+mod moves;

@@ -1,0 +1,11 @@
+//! Black-box tests: the built binary, real git, real processes.
+
+mod flow;
+mod folder;
+mod model;
+mod programs;
+mod runtime;
+mod surface;
+mod tidy;
+mod trouble;
+mod world;

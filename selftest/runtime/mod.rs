@@ -1,0 +1,6 @@
+//! `fleet shim RUN_DIR`: what it promises about the processes of a run.
+
+mod bench;
+mod control;
+mod ends;
+mod starts;

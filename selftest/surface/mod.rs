@@ -1,0 +1,13 @@
+//! The product as people meet it: what the documents promise, what commands print, and how they end.
+
+mod doctor;
+mod documents;
+mod drawing;
+mod exit_codes;
+mod json;
+mod markdown;
+mod output;
+mod picture;
+mod reader;
+mod readme;
+mod routes;

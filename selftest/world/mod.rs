@@ -1,0 +1,10 @@
+//! The harness of the black-box tests: a throw-away world with a git repository, a cleared environment and the built
+//! binary. Dropping a world fails the test if a process of it is still alive.
+
+mod command;
+mod leftovers;
+mod place;
+
+pub(crate) use command::{Output, until};
+pub(crate) use leftovers::processes_of;
+pub(crate) use place::World;
