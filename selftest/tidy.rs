@@ -264,3 +264,16 @@ fn the_house_stands_and_the_readme_knows_its_rooms() {
         assert!(room == "README.md" || readme.contains(room), "the README does not mention {room}");
     }
 }
+
+#[test]
+fn the_plan_of_the_house_shows_every_room_of_the_source() {
+    let plan = fs::read_to_string(root().join("docs/architecture.md")).expect("the plan");
+    let hidden: Vec<String> = fs::read_dir(root().join("src"))
+        .expect("the source can be listed")
+        .map(|entry| entry.expect("an entry can be read"))
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path().is_dir()))
+        .map(|(name, is_folder)| if is_folder { format!("{name}/") } else { name })
+        .filter(|name| !plan.contains(&format!("\n  {name} ")))
+        .collect();
+    assert!(hidden.is_empty(), "docs/architecture.md does not show {hidden:?}");
+}
