@@ -46,8 +46,11 @@ fn a_job_that_is_requeued_after_its_runner_died_has_one_agent_at_a_time_and_goes
     let id = hanging_task(&world, "");
     let mut runner = start(&world, &["run"]);
     until_it_hangs(&world);
+    assert!(!world.run(&["status"]).exits(0).stdout.contains("is gone"), "the runner works");
     signal(&runner, Signal::SIGKILL);
     runner.wait().expect("the runner is gone");
+    let status = world.run(&["status"]).exits(0).stdout;
+    assert!(status.contains("the runner of what runs is gone"), "{status}");
     world.run(&["requeue", &id]).exits(0);
     world.run_once();
     assert!(!lives(&world, "first-run"), "the agent of the dead runner is ended before the next one starts");
