@@ -72,3 +72,15 @@ fn a_rejected_job_stays_failed_and_its_branch_stays() {
     let shown = world.run(&["show", &id]).exits(0).stdout;
     assert!(shown.contains("not like this"), "{shown}");
 }
+
+#[test]
+fn a_script_may_say_no_and_once_more_without_a_reason() {
+    let world = World::new();
+    let id = world.submit_script("no", "verify: ./check.sh\n", "write done.txt yes");
+    world.run_once();
+    world.run(&["request-changes", &id]).exits(0);
+    assert_eq!(world.stage(&id), "queued", "{:#}", world.job(&id));
+    world.run_once();
+    world.run(&["reject", &id]).exits(0);
+    assert_eq!(world.job(&id)["result"], "rejected", "{:#}", world.job(&id));
+}
