@@ -3,6 +3,7 @@
 mod flow;
 mod folder;
 mod model;
+mod nemesis;
 mod programs;
 mod runtime;
 mod surface;
