@@ -1,5 +1,6 @@
 //! What goes wrong: kills, limits, signals, odd repositories, many at once.
 
+mod adoption;
 mod agents;
 mod limits;
 mod repositories;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use fleet_protocol::ExitCode;
 
 use super::{context::Context, error::CliError};
-use crate::wiring;
+use crate::wiring::{self, Reclaimed};
 
 /// Bring back a job's saved work as a branch; without a job, take back jobs whose runner died.
 #[derive(Debug, Clone, clap::Args)]
@@ -46,7 +46,7 @@ async fn restore(name: &str, args: &Args, context: &Context) -> Result<ExitCode,
 }
 
 async fn reclaim(context: &Context) -> Result<ExitCode, CliError> {
-    let jobs = wiring::reclaim(&context.config, context.embedded()?).await?;
+    let Reclaimed { jobs, left } = wiring::reclaim(&context.config, context.embedded()?).await?;
     for job in &jobs {
         if context.out.is_json() {
             context.out.json_line(job)?;
@@ -54,11 +54,14 @@ async fn reclaim(context: &Context) -> Result<ExitCode, CliError> {
             context.out.data(&format!("{}\n", job.id))?;
         }
     }
-    if jobs.is_empty() {
-        context.out.say("nothing to recover: no job's runner is gone");
-    } else {
+    for (job, why) in &left {
+        context.out.say(&format!("{} is left as it is: {why}", job.id));
+    }
+    if !jobs.is_empty() {
         context.redraw().await?;
         context.out.say(&format!("{} back in the queue", jobs.len()));
+    } else if left.is_empty() {
+        context.out.say("nothing to recover: no job's runner is gone");
     }
     Ok(ExitCode::Success)
 }

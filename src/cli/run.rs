@@ -11,7 +11,7 @@ use tokio::{
 use super::{context::Context, error::CliError, job_view, logs, sanitise, submit};
 use crate::{
     shutdown::{Phase, Shutdown, SignalListener},
-    wiring::{self, Embedded, Fault, Until},
+    wiring::{self, Embedded, Fault, Meeting, Until},
 };
 
 /// How often a job that another runner does is looked at.
@@ -23,14 +23,18 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
   fleet run                until told to end (Ctrl-C: finish saving, hand jobs back, exit)
   fleet run --once         what is runnable now, then exit; good from cron
   fleet run --max 2        two agents at a time
+  fleet run --replace      take over from another runner, after an upgrade say; its agents go on
   fleet run task.md        this task, here and now; the exit code says how it went")]
 pub(super) struct Args {
     /// Submit this task file and work on it in the foreground; `-` for standard input.
-    #[arg(value_name = "FILE", conflicts_with_all = ["once", "max"])]
+    #[arg(value_name = "FILE", conflicts_with_all = ["once", "max", "replace"])]
     file: Option<String>,
     /// Work on what is runnable, then exit.
     #[arg(long)]
     once: bool,
+    /// Take the place of the runner that works on this queue; its agents go on.
+    #[arg(long)]
+    replace: bool,
     /// How many agents work at the same time.
     #[arg(long, value_name = "N")]
     pub(super) max: Option<String>,
@@ -47,7 +51,8 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<ExitCode, CliE
         }
         None => {
             let until = if args.once { Until::Drained } else { Until::Stopped };
-            let worked = wiring::run_loop(&context.config, context.embedded()?, until, shutdown).await;
+            let meeting = if args.replace { Meeting::Replace } else { Meeting::GiveWay };
+            let worked = wiring::run_loop(&context.config, context.embedded()?, (until, meeting), shutdown).await;
             worked.map(|()| ExitCode::Success).map_err(CliError::from)
         }
     };

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::template;
 
@@ -69,7 +69,7 @@ pub(crate) enum PromptMode {
 }
 
 /// Which reader understands the output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Output {
     /// Lines for people, with or without markers.

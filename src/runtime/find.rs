@@ -51,6 +51,15 @@ pub(crate) fn find(run_dir: &Path) -> Result<Found, RuntimeError> {
     }
 }
 
+/// Takes hold of a launch that a shim took up, whether it still runs or is over: [`Running::wait`] then tells which.
+pub(crate) fn reattach(run_dir: &Path) -> Result<Running, RuntimeError> {
+    let dir = RunDir::at(run_dir);
+    match dir.read(SHIM, "a shim's identity")? {
+        Some(shim) => Ok(Running::found(dir, shim)),
+        None => Err(RuntimeError::NoRecord { path: run_dir.to_owned() }),
+    }
+}
+
 pub(super) fn exit_record(dir: &RunDir) -> Result<Option<ExitRecord>, RuntimeError> {
     dir.read(EXIT, "an exit record")
 }

@@ -2,6 +2,10 @@
 
 use std::{fs, io};
 
+use nix::{
+    sys::time::TimeValLike,
+    time::{ClockId, clock_gettime},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -52,8 +56,13 @@ impl Identity {
     }
 }
 
+/// Milliseconds since boot, time asleep included: comparable between processes of one boot, and never set back.
+pub(crate) fn since_boot_ms() -> io::Result<u64> {
+    Ok(u64::try_from(clock_gettime(ClockId::CLOCK_BOOTTIME)?.num_milliseconds()).unwrap_or_default())
+}
+
 /// Names the time between two starts of the machine.
-pub(super) fn boot_id() -> io::Result<String> {
+pub(crate) fn boot_id() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 

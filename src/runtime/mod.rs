@@ -26,11 +26,13 @@ mod tests;
 
 pub(crate) use control::{State, Status};
 pub(crate) use error::RuntimeError;
-pub(crate) use find::{Found, find};
+pub(crate) use find::{Found, find, reattach};
+pub(crate) use identity::{boot_id, since_boot_ms};
 pub(crate) use launch::{Launch, start};
 pub(crate) use lines::Lines;
 pub(crate) use orphan::end_orphan;
 pub(crate) use record::{ExitRecord, Reason, StartFailure, StartFailureKind, StopReason};
+pub(crate) use run_dir::RunDir;
 pub(crate) use running::Running;
 pub(crate) use spec::{Environment, Limits, Spec, Stdin};
 pub(crate) use tail::{Chunk, Tail, Watch};

@@ -31,10 +31,10 @@ pub(super) const LOG: &str = "shim.log";
 
 /// A run's folder.
 #[derive(Debug, Clone)]
-pub(super) struct RunDir(PathBuf);
+pub(crate) struct RunDir(PathBuf);
 
 impl RunDir {
-    pub(super) fn at(path: &Path) -> Self {
+    pub(crate) fn at(path: &Path) -> Self {
         Self(path.to_owned())
     }
 
@@ -53,7 +53,7 @@ impl RunDir {
     }
 
     /// Reads a JSON file; none when there is no such file.
-    pub(super) fn read<T: DeserializeOwned>(&self, name: &str, what: &'static str) -> Result<Option<T>, RuntimeError> {
+    pub(crate) fn read<T: DeserializeOwned>(&self, name: &str, what: &'static str) -> Result<Option<T>, RuntimeError> {
         let path = self.file(name);
         let text = match fs::read(&path) {
             Ok(text) => text,
@@ -64,13 +64,13 @@ impl RunDir {
     }
 
     /// Puts a JSON file in place, whole.
-    pub(super) fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), RuntimeError> {
+    pub(crate) fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), RuntimeError> {
         let (temporary, _) = self.write_aside(name, value)?;
         self.rename(&temporary, name)
     }
 
     /// As [`write`](Self::write), and it survives a power cut.
-    pub(super) fn write_durably<T: Serialize>(&self, name: &str, value: &T) -> Result<(), RuntimeError> {
+    pub(crate) fn write_durably<T: Serialize>(&self, name: &str, value: &T) -> Result<(), RuntimeError> {
         let (temporary, file) = self.write_aside(name, value)?;
         file.sync_all().map_err(RuntimeError::io("sync", self.file(&temporary)))?;
         self.rename(&temporary, name)?;
@@ -83,7 +83,7 @@ impl RunDir {
     }
 
     /// Removes a file that may be there. True when it was.
-    pub(super) fn remove(&self, name: &str) -> Result<bool, RuntimeError> {
+    pub(crate) fn remove(&self, name: &str) -> Result<bool, RuntimeError> {
         let path = self.file(name);
         match fs::remove_file(&path) {
             Ok(()) => Ok(true),

@@ -83,7 +83,7 @@ impl Running {
         self.ask(Order::Hello).await
     }
 
-    #[cfg(test)]
+    /// How it stands, as its shim says.
     pub(crate) async fn status(&self) -> Result<Status, RuntimeError> {
         self.ask(Order::Status).await
     }

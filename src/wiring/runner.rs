@@ -12,6 +12,7 @@ use super::{
     embedded::{self, Embedded, place},
     fault::Fault,
     folder::{folder, keeper},
+    replace::replace,
     worker::options,
 };
 use crate::{
@@ -31,6 +32,15 @@ pub(crate) enum Until {
     Stopped,
 }
 
+/// What to do when another runner works on the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meeting {
+    /// Leave at once.
+    GiveWay,
+    /// Ask it to leave its agents to us (`--replace`).
+    Replace,
+}
+
 /// How often a job that waits for its next try is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How long `--once` waits for files that are still being written.
@@ -40,11 +50,11 @@ const SETTLE: Duration = Duration::from_secs(10);
 pub(crate) async fn run_loop(
     config: &Config,
     embedded: &Embedded,
-    until: Until,
+    (until, meeting): (Until, Meeting),
     shutdown: Shutdown,
 ) -> Result<(), Fault> {
-    let _lock = begin(config, embedded).await?;
     let worker = Worker::new(options(config)?, embedded.client.clone(), shutdown.clone());
+    let _lock = begin(config, &worker, meeting).await?;
     let mut keeper = keeper(config, &embedded.client)?;
     let shift = match until {
         Until::Stopped => {
@@ -80,8 +90,8 @@ pub(crate) async fn run_one(
     activity: UnboundedSender<String>,
     shutdown: Shutdown,
 ) -> Result<Job, Fault> {
-    let _lock = begin(config, embedded).await?;
     let worker = Worker::new(options(config)?, embedded.client.clone(), shutdown.clone()).only(job.clone(), activity);
+    let _lock = begin(config, &worker, Meeting::GiveWay).await?;
     loop {
         let shift = beside(config, embedded, &worker, worker.work(worker::Until::Drained)).await;
         end(&shift)?;
@@ -97,12 +107,16 @@ pub(crate) async fn run_one(
     }
 }
 
-/// Takes the lock, and puts in order what a runner that died has left.
-async fn begin(config: &Config, embedded: &Embedded) -> Result<RunLock, Fault> {
+/// Takes the lock, goes on with what another runner left, and puts in order what nobody can go on with.
+async fn begin(config: &Config, worker: &Worker, meeting: Meeting) -> Result<RunLock, Fault> {
     let folder = folder(config)?;
     folder.create()?;
-    let lock = RunLock::acquire(&folder, embedded::clock(config)?.now())?;
-    tell(&take_back(config, embedded).await?);
+    let now = embedded::clock(config)?.now();
+    let lock = match meeting {
+        Meeting::GiveWay => RunLock::acquire(&folder, now)?,
+        Meeting::Replace => replace(config, &folder, now).await?,
+    };
+    tell(&worker.take_up().await?);
     let workspaces = place(config)?.state.join("work");
     if workspaces.is_dir() {
         sweep(&workspaces)?;
@@ -158,24 +172,31 @@ pub(crate) fn is_worked_on(config: &Config) -> Result<bool, Fault> {
     Ok(living_runner(&place(config)?.state).map_or(true, |pid| pid.is_some()))
 }
 
-/// Takes jobs back whose runner and agent are gone. Answers with those jobs; nothing the second time.
-pub(crate) async fn reclaim(config: &Config, embedded: &Embedded) -> Result<Vec<Job>, Fault> {
+/// Jobs that had no runner any more.
+#[derive(Debug)]
+pub(crate) struct Reclaimed {
+    /// Back in the queue.
+    pub(crate) jobs: Vec<Job>,
+    /// Left as they are, each with the reason.
+    pub(crate) left: Vec<(Job, String)>,
+}
+
+/// Takes jobs back whose runner and agent are gone; nothing the second time.
+pub(crate) async fn reclaim(config: &Config, embedded: &Embedded) -> Result<Reclaimed, Fault> {
     let folder = folder(config)?;
     folder.create()?;
     // With a living runner there is nothing to take back: what it holds, it works on.
     let _lock = RunLock::acquire(&folder, embedded::clock(config)?.now())?;
-    let orphaned = take_back(config, embedded).await?;
-    tell(&orphaned);
-    Ok(orphaned.recovered)
-}
-
-async fn take_back(config: &Config, embedded: &Embedded) -> Result<Orphaned, Fault> {
-    Ok(worker::reclaim(&embedded.client, &options(config)?).await?)
+    let Orphaned { recovered, left, .. } = worker::reclaim(&embedded.client, &options(config)?).await?;
+    Ok(Reclaimed { jobs: recovered, left })
 }
 
 fn tell(orphaned: &Orphaned) {
+    for job in &orphaned.taken_up {
+        tracing::info!(job.id = %job.id, run = job.runs, title = %job.title, "a run that another runner began goes on");
+    }
     for job in &orphaned.recovered {
-        tracing::info!(job.id = %job.id, "a job whose runner was gone is queued again");
+        tracing::info!(job.id = %job.id, "a job whose runner and agent were gone is queued again");
     }
     for (job, why) in &orphaned.left {
         tracing::warn!(job.id = %job.id, why, "a job whose runner is gone cannot be taken back yet");

@@ -4,13 +4,13 @@
 //! so that no granted job is lost between two lines of this file.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use fleet_protocol::{
     ErrorCode, JobId, Problem,
-    api::{ClaimRequest, EmptyReason, Health, QueueStateQuery},
+    api::{ClaimRequest, Claimed, EmptyReason, Health, QueueStateQuery},
 };
 use tokio::{
     sync::mpsc::UnboundedSender,
@@ -18,7 +18,14 @@ use tokio::{
     time::{interval, sleep},
 };
 
-use super::{leases::Leases, options::Options, probe, seat::Seat, turns::Turns};
+use super::{
+    leases::{Lease, Leases},
+    options::Options,
+    orphans::{self, Orphan, Orphaned, Sorted},
+    probe,
+    seat::Seat,
+    turns::Turns,
+};
 use crate::{
     client::{ClaimAnswer, Client},
     shutdown::{Phase, Shutdown},
@@ -39,6 +46,8 @@ pub(crate) struct Worker {
     leases: Leases,
     shutdown: Shutdown,
     turns: Turns,
+    /// The runs that an earlier worker began.
+    taken_up: Mutex<JoinSet<SeatEnd>>,
     /// Only this job, if any.
     only: Option<JobId>,
     /// Takes what agents do, line by line.
@@ -81,6 +90,7 @@ impl Worker {
             leases,
             shutdown,
             turns: Turns::default(),
+            taken_up: Mutex::default(),
             only: None,
             activity: None,
         }
@@ -91,10 +101,45 @@ impl Worker {
         Self { only: Some(job), activity: Some(activity), ..self }
     }
 
+    /// Goes on with what an earlier worker left, and takes back what cannot be gone on with. Under the queue's lock, before
+    /// [`work`](Self::work).
+    pub(crate) async fn take_up(&self) -> Result<Orphaned, Problem> {
+        let Sorted { alive, mut dead, unknown } = orphans::sort(&self.client, &self.options).await?;
+        let mut outcome = Orphaned { left: unknown, ..Orphaned::default() };
+        for orphan in alive {
+            match self.leases.take_over(&orphan.job.id, orphan.record.claimed.lease.epoch).await? {
+                Some(lease) => {
+                    outcome.taken_up.push(orphan.job.clone());
+                    let mut seats = self.taken_up.lock().unwrap_or_else(PoisonError::into_inner);
+                    seats.spawn(self.seat_of(orphan, lease).work());
+                }
+                None => dead.push(orphan.job),
+            }
+        }
+        orphans::take_back(&self.client, &self.options, dead, &mut outcome).await?;
+        Ok(outcome)
+    }
+
+    fn seat_of(&self, orphan: Orphan, lease: Lease) -> Seat {
+        let Orphan { job, record } = orphan;
+        let activity = self.activity.clone().filter(|_| self.only.as_ref() == Some(&job.id));
+        Seat {
+            // The job as it is now; what was granted with it stays.
+            claimed: Claimed { job, ..record.claimed.clone() },
+            record: Some(record),
+            lease,
+            options: self.options.clone(),
+            client: self.client.clone(),
+            shutdown: self.shutdown.clone(),
+            activity,
+            turns: self.turns.clone(),
+        }
+    }
+
     /// Works until it is told to end or, with [`Until::Drained`], until nothing is left to claim.
     pub(crate) async fn work(&self, until: Until) -> Shift {
-        let mut seats = JoinSet::new();
-        let mut shift = Shift::default();
+        let mut seats = std::mem::take(&mut *self.taken_up.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut shift = Shift { runs: u32::try_from(seats.len()).unwrap_or(u32::MAX), ..Shift::default() };
         let mut version = None;
         let mut pause = TROUBLE_FIRST;
         loop {
@@ -158,6 +203,7 @@ impl Worker {
                 let seat = Seat {
                     lease: self.leases.hold(&claimed.job.id, claimed.lease, sent),
                     claimed: *claimed,
+                    record: None,
                     options: self.options.clone(),
                     client: self.client.clone(),
                     shutdown: self.shutdown.clone(),

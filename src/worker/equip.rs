@@ -22,7 +22,9 @@ use super::{
     options::Options,
     orphans::end_runs,
     probe,
+    pump::begins_beside,
     pumps::{Carried, FILES},
+    record::{Ground, Values},
     save::blocking,
     secret,
     trouble::Trouble,
@@ -49,21 +51,28 @@ pub(super) struct Place {
 impl Place {
     /// Makes the run's folders, for this user only.
     pub(super) fn make(options: &Options, job: &str, run: u32) -> Result<Self, Trouble> {
-        let folder = options.run_folder(job, run);
-        let tmp = folder.join("tmp");
-        let work = options.workspace(job);
-        let parent = work.parent().expect("a workspace lies in a folder");
-        for path in [tmp.as_path(), parent] {
+        let place = Self::at(options, job, run);
+        for path in [&place.tmp, &options.workspaces()] {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
             made.map_err(|error| Trouble::io("create", path, &error))?;
         }
-        Ok(Self { prompt: folder.join("prompt"), tmp, folder })
+        Ok(place)
+    }
+
+    /// Where they are, made or not.
+    pub(super) fn at(options: &Options, job: &str, run: u32) -> Self {
+        let folder = options.run_folder(job, run);
+        Self { tmp: folder.join("tmp"), prompt: folder.join("prompt"), folder }
     }
 
     /// Takes away what only the running agent needed, and output that lies elsewhere too.
     pub(super) fn tidy(&self, carried: Carried) {
         let copies = if carried == Carried::Whole { FILES.as_slice() } else { &[] };
-        let copies = copies.iter().map(|(file, _)| fs::remove_file(self.folder.join(file)));
+        let copies = copies.iter().map(|(file, _)| self.folder.join(file));
+        let copies = copies.flat_map(|file| [fs::remove_file(begins_beside(&file)), fs::remove_file(file)]);
+        if let Err(error) = Values::remove(&self.folder) {
+            tracing::warn!(folder = %self.folder.display(), %error, "the values to mask could not be removed");
+        }
         for gone in [fs::remove_dir_all(&self.tmp), fs::remove_file(&self.prompt)].into_iter().chain(copies) {
             if let Err(error) = gone
                 && error.kind() != std::io::ErrorKind::NotFound
@@ -94,10 +103,7 @@ pub(super) fn engine<'o>(options: &'o Options, manifest: &Manifest) -> Result<&'
 /// A workspace, and what the agent should know about how it came to be.
 pub(super) struct Equipped {
     pub(super) workspace: Workspace,
-    pub(super) commits: Vec<EarlierCommit>,
-    /// Why the checkpoint could not be used, if it could not.
-    pub(super) fresh_because: Option<String>,
-    pub(super) conflicts: Vec<String>,
+    pub(super) ground: Ground,
 }
 
 /// Makes the private clone: from the checkpoint where there is one, brought up to date with the base.
@@ -176,7 +182,7 @@ impl Wish {
         };
         let commits = history(&source, workspace.start())?;
         let commits = commits.into_iter().map(|(id, subject)| EarlierCommit { id: id.to_string(), subject }).collect();
-        Ok((Equipped { workspace, commits, fresh_because, conflicts }, notes))
+        Ok((Equipped { workspace, ground: Ground { commits, fresh_because, conflicts } }, notes))
     }
 
     fn prepare(
@@ -223,11 +229,11 @@ pub(super) async fn prompt(
         manifest: &claimed.manifest,
         earlier: &claimed.earlier,
         last_output: last_output.as_deref(),
-        commits: &equipped.commits,
+        commits: &equipped.ground.commits,
         feedback: &claimed.job.feedback,
         dependencies: &dependencies,
-        fresh_because: equipped.fresh_because.as_deref(),
-        conflicts: &equipped.conflicts,
+        fresh_because: equipped.ground.fresh_because.as_deref(),
+        conflicts: &equipped.ground.conflicts,
     };
     let text = match session {
         Session::Resumed => input::follow_up(&parts),

@@ -5,9 +5,10 @@
 use std::fmt::Write;
 
 use fleet_protocol::{Manifest, Run, job::Feedback};
+use serde::{Deserialize, Serialize};
 
 /// A commit of an earlier run, for the list that a retry is given.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EarlierCommit {
     /// Full hex id.
     pub(crate) id: String,

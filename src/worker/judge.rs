@@ -61,6 +61,23 @@ pub(super) fn judge(record: Option<&ExitRecord>, conclusion: &Conclusion, change
     }
 }
 
+/// Whether a launch that ended while nobody watched says something about the work. What was killed from outside, or ended
+/// for want of a runner, does not: it most likely went down with its runner.
+pub(super) fn is_its_own_end(record: &ExitRecord) -> bool {
+    /// By number: hang-up, interrupt, quit, kill, terminate. They come from people, the system and its memory killer.
+    const FROM_OUTSIDE: [i32; 5] = [1, 2, 3, 9, 15];
+    match record.reason {
+        Reason::Exited => record.signal.is_none_or(|signal| !FROM_OUTSIDE.contains(&signal)),
+        Reason::FailedToStart | Reason::Timeout | Reason::Budget | Reason::Stalled => true,
+        Reason::OwnerGone
+        | Reason::Stopped
+        | Reason::Cancelled
+        | Reason::Drained
+        | Reason::Preempted
+        | Reason::LeaseLost => false,
+    }
+}
+
 /// The third run in a row that something outside stopped is a crash: handed back each time, it would be started for ever.
 pub(super) fn unless_again(course: Course, earlier: &[Run]) -> Course {
     let was_stopped = |run: &&Run| run.result == Some(JobResult::Preempted) && run.message.as_deref() == Some(STOPPED);

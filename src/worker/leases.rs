@@ -65,6 +65,24 @@ impl Leases {
         Lease { leases: self.clone(), job: job.clone(), epoch: grant.epoch, standing: receiver }
     }
 
+    /// Takes over a lease that an earlier worker of this factory held, with the epoch that it has. None when it is lost.
+    pub(crate) async fn take_over(&self, job: &JobId, epoch: u64) -> Result<Option<Lease>, Problem> {
+        let sent = Instant::now();
+        let name = LeaseName { job_id: job.clone(), lease_epoch: epoch };
+        let answer = self.client.renew(&RenewManyRequest { leases: vec![name] }).await?;
+        let Some(renewed) = answer.leases.into_iter().next() else { return Ok(None) };
+        match renewed.error.clone() {
+            Some(problem) if is_passing(&problem) => Err(problem),
+            Some(_) => Ok(None),
+            None => {
+                let lease = self.hold(job, LeaseGrant { epoch, ttl_ms: renewed.ttl_ms.unwrap_or(0) }, sent);
+                // What it says to do is to be done now.
+                self.take(renewed, sent);
+                Ok(Some(lease))
+            }
+        }
+    }
+
     /// Renews all of them in one call. Called every third of a lease's time.
     pub(crate) async fn renew(&self) {
         let names: Vec<LeaseName> =

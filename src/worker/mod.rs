@@ -4,6 +4,7 @@
 //! `judge` names how it ended, `prove` verifies, `report` puts the evidence together. `leases`, `pumps` and `save` run
 //! beside. Nothing here knows the command line, the folder or where settings come from.
 
+mod agent;
 mod crew;
 mod dependencies;
 mod equip;
@@ -19,6 +20,7 @@ mod prove;
 mod pump;
 mod pumps;
 mod random;
+mod record;
 mod report;
 mod save;
 mod seat;

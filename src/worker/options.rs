@@ -55,6 +55,11 @@ impl Options {
 
     /// The folder of one run: what was started, what it printed, how it ended.
     pub(super) fn run_folder(&self, job: &str, run: u32) -> PathBuf {
-        self.state.join("runs").join(job).join(run.to_string())
+        self.runs().join(job).join(run.to_string())
+    }
+
+    /// The folder of all jobs' runs.
+    pub(super) fn runs(&self) -> PathBuf {
+        self.state.join("runs")
     }
 }

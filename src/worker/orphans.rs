@@ -1,53 +1,137 @@
-//! Takes back jobs whose runner died: ends what is left of the agent, saves the work, and returns the job to the queue.
+//! What a runner that died or left has left behind, sorted: runs to go on with, and jobs to take back.
 //!
-//! The caller proves that no runner is alive (it holds the queue's lock). What cannot be told dead is left alone.
+//! The caller proves that no runner is alive (it holds the queue's lock). What cannot be told dead is never treated as
+//! dead. Doing it again changes nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fleet_protocol::{
     Action, ErrorCode, Job, JobId, Problem, Stage,
-    api::{ActionRequest, JobsQuery, PatchJob},
+    api::{ActionRequest, JobsQuery, LogStream, PatchJob},
     job::Checkpoint,
 };
+use futures_util::future::join_all;
 
-use super::{options::Options, save::blocking};
+use super::{
+    equip::Place,
+    judge::is_its_own_end,
+    mask::Mask,
+    options::Options,
+    pump::{From, Target},
+    pumps::{Carried, Pumps},
+    record::{Record, Values, launches},
+    save::blocking,
+};
 use crate::{
     client::Client,
-    runtime::end_orphan,
+    runtime::{ExitRecord, Found, Reason, RuntimeError, State, end_orphan, find},
     workspace::{Workspace, WorkspaceError, checkpoint, remove},
 };
 
 /// What became of the jobs that were found.
 #[derive(Debug, Default)]
 pub(crate) struct Orphaned {
+    /// Their runs go on.
+    pub(crate) taken_up: Vec<Job>,
     /// Back in the queue.
     pub(crate) recovered: Vec<Job>,
     /// Left as they are, with the reason.
     pub(crate) left: Vec<(Job, String)>,
 }
 
-/// Recovers every job that this factory holds on paper. Doing it again changes nothing.
-pub(crate) async fn reclaim(client: &Client, options: &Options) -> Result<Orphaned, Problem> {
-    let mut outcome = Orphaned::default();
+/// A run whose runner is gone, and that can be gone on with.
+pub(super) struct Orphan {
+    pub(super) job: Job,
+    pub(super) record: Box<Record>,
+}
+
+/// The jobs that this factory holds on paper.
+#[derive(Default)]
+pub(super) struct Sorted {
+    pub(super) alive: Vec<Orphan>,
+    /// Nothing is left of their agents that could be gone on with.
+    pub(super) dead: Vec<Job>,
+    /// What was written down of them cannot be read now, and so neither can what lives.
+    pub(super) unknown: Vec<(Job, String)>,
+}
+
+/// Sorts every job that this factory holds.
+pub(super) async fn sort(client: &Client, options: &Options) -> Result<Sorted, Problem> {
+    let mut sorted = Sorted::default();
     for stage in [Stage::Assigned, Stage::Building] {
         let query = JobsQuery { stage: Some(stage), ..JobsQuery::default() };
         for job in client.all_jobs(&query).await? {
             if job.factory.as_deref() != Some(&options.factory) {
                 continue;
             }
-            match clear(options, &job).await {
-                Ok(saved) => match give_back(client, &job, saved).await {
-                    Ok(job) => outcome.recovered.push(job),
-                    // A person was faster: it is not held any more.
-                    Err(problem) if matches!(problem.code, ErrorCode::Fenced | ErrorCode::InvalidTransition) => {}
-                    Err(problem) => return Err(problem),
-                },
-                Err(why) => outcome.left.push((job, why)),
+            match going_on(options, &job) {
+                Ok(Some(record)) => sorted.alive.push(Orphan { job, record: Box::new(record) }),
+                Ok(None) => sorted.dead.push(job),
+                Err(error) => sorted.unknown.push((job, error.to_string())),
             }
         }
     }
-    tidy(client, options, &mut outcome).await?;
+    Ok(sorted)
+}
+
+/// Without a runner to go on with anything: takes back the jobs of which nothing lives and nothing is to be concluded.
+pub(crate) async fn reclaim(client: &Client, options: &Options) -> Result<Orphaned, Problem> {
+    let Sorted { alive, mut dead, unknown } = sort(client, options).await?;
+    let mut outcome = Orphaned { left: unknown, ..Orphaned::default() };
+    for Orphan { job, record } in alive {
+        let folder = options.run_folder(job.id.as_str(), job.runs);
+        match settled(options, &record.launch_in(&folder)).await {
+            // It was about to end when it was looked at.
+            Some(ended) if record.last_word.is_none() && !is_worth_going_on(&ended) => dead.push(job),
+            Some(_) => outcome.left.push((job, "its agent has ended; `fleet run` finds out what came of it".to_owned())),
+            None => outcome.left.push((job, "its agent works on; `fleet run` goes on with it".to_owned())),
+        }
+    }
+    take_back(client, options, dead, &mut outcome).await?;
     Ok(outcome)
+}
+
+/// Takes back jobs whose run cannot be gone on with, and clears away what is left of runs that nobody holds.
+pub(super) async fn take_back(
+    client: &Client,
+    options: &Options,
+    dead: Vec<Job>,
+    outcome: &mut Orphaned,
+) -> Result<(), Problem> {
+    // Side by side: each may have to wait for processes to end, and runs that go on wait for their worker.
+    for (job, taken) in join_all(dead.into_iter().map(|job| take_one(client, options, job))).await {
+        match taken {
+            Ok(Some(job)) => outcome.recovered.push(job),
+            Ok(None) => {}
+            Err(Stuck::Here(why)) => outcome.left.push((job, why)),
+            Err(Stuck::There(problem)) => return Err(problem),
+        }
+    }
+    clear_unheld(client, options, outcome).await
+}
+
+/// Why a job could not be taken back.
+enum Stuck {
+    Here(String),
+    There(Problem),
+}
+
+/// The job once it is queued again; none when a person was faster.
+async fn take_one(client: &Client, options: &Options, job: Job) -> (Job, Result<Option<Job>, Stuck>) {
+    let taken = async {
+        let saved = clear(options, &job).await.map_err(Stuck::Here)?;
+        carry_rest(client, options, &job).await;
+        match give_back(client, &job, saved).await {
+            Ok(job) => Ok(Some(job)),
+            Err(problem) if matches!(problem.code, ErrorCode::Fenced | ErrorCode::InvalidTransition) => Ok(None),
+            Err(problem) => Err(Stuck::There(problem)),
+        }
+    };
+    let taken = taken.await;
+    if taken.is_ok() {
+        forget(options, &job.id, job.runs);
+    }
+    (job, taken)
 }
 
 async fn give_back(client: &Client, job: &Job, saved: Option<Checkpoint>) -> Result<Job, Problem> {
@@ -59,12 +143,10 @@ async fn give_back(client: &Client, job: &Job, saved: Option<Checkpoint>) -> Res
     client.act(&job.id, Action::Recover, &ActionRequest { reason, ..ActionRequest::default() }).await
 }
 
-/// Clears the workspaces of jobs that nobody holds: a person took them away while their runner was dead.
-async fn tidy(client: &Client, options: &Options, outcome: &mut Orphaned) -> Result<(), Problem> {
-    let work = options.workspaces();
-    let entries = std::fs::read_dir(&work).into_iter().flatten().flatten();
-    let names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    for id in names.iter().filter_map(|name| name.parse::<JobId>().ok()) {
+/// Clears away what is left of runs whose job nobody holds: it was taken away while no runner was there, or its end was
+/// told by a runner that was killed right after.
+async fn clear_unheld(client: &Client, options: &Options, outcome: &mut Orphaned) -> Result<(), Problem> {
+    for id in left_behind(options) {
         let job = match client.job(&id).await {
             Ok(job) => job,
             Err(problem) if problem.code == ErrorCode::NotFound => continue,
@@ -73,11 +155,86 @@ async fn tidy(client: &Client, options: &Options, outcome: &mut Orphaned) -> Res
         if job.stage.is_held() {
             continue;
         }
-        if let Err(why) = clear(options, &job).await {
-            outcome.left.push((job, why));
+        match clear(options, &job).await {
+            Ok(_) => (1..=job.runs).for_each(|run| forget(options, &job.id, run)),
+            Err(why) => outcome.left.push((job, why)),
         }
     }
     Ok(())
+}
+
+/// Jobs with a workspace, or with a run that was not concluded.
+fn left_behind(options: &Options) -> Vec<JobId> {
+    let unconcluded = |job: &Path| entries(job).iter().any(|run| Record::is_in(run));
+    let runs = entries(&options.runs()).into_iter().filter(|job| unconcluded(job));
+    let mut names: Vec<String> = entries(&options.workspaces())
+        .into_iter()
+        .chain(runs)
+        .filter_map(|path| path.file_name()?.to_str().map(str::to_owned))
+        .collect();
+    names.sort();
+    names.dedup();
+    names.iter().filter_map(|name| name.parse().ok()).collect()
+}
+
+/// What lies in a folder; nothing where there is none.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+}
+
+/// The run's record, if the run is one to go on with.
+fn going_on(options: &Options, job: &Job) -> Result<Option<Record>, RuntimeError> {
+    let folder = options.run_folder(job.id.as_str(), job.runs);
+    let record = match Record::read(&folder) {
+        Ok(Some(record)) => record,
+        Ok(None) => return Ok(None),
+        // That of another version: its run cannot be gone on with.
+        Err(error @ RuntimeError::Garbled { .. }) => {
+            tracing::warn!(job.id = %job.id, %error, "a run cannot be gone on with");
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let same = record.claimed.run.number == job.runs && record.claimed.lease.epoch == job.lease_epoch;
+    if !same || record.last_word.is_some() {
+        return Ok(same.then_some(record));
+    }
+    let is_whole =
+        Values::read(&folder)?.is_some() && options.workspace(job.id.as_str()).join("workspace.json").exists();
+    Ok((is_whole && may_live(&record.launch_in(&folder))).then_some(record))
+}
+
+/// Whether a launch lives, has ended in a way that is to be concluded, or cannot be told to be dead.
+fn may_live(launch: &Path) -> bool {
+    match find(launch) {
+        Ok(Found::Alive(_) | Found::Unknown(_)) => true,
+        Ok(Found::Finished(record)) => is_worth_going_on(&record),
+        Ok(Found::Gone) => false,
+        Err(error) => {
+            tracing::debug!(launch = %launch.display(), %error, "whether a launch lives cannot be told");
+            true
+        }
+    }
+}
+
+/// Whether an agent that ended without a runner has a run to conclude: it ended by itself, or was asked to by the runner.
+fn is_worth_going_on(record: &ExitRecord) -> bool {
+    is_its_own_end(record) || matches!(record.reason, Reason::Stopped | Reason::Drained | Reason::Preempted)
+}
+
+/// The launch's record if it is over or ending just now; none when it works on, or cannot be told.
+async fn settled(options: &Options, launch: &Path) -> Option<ExitRecord> {
+    let mut running = match find(launch) {
+        Ok(Found::Finished(record)) => return Some(record),
+        Ok(Found::Alive(running)) => running,
+        Ok(Found::Unknown(_) | Found::Gone) | Err(_) => return None,
+    };
+    match running.status().await {
+        Ok(status) if status.state != State::Ending => None,
+        Err(RuntimeError::NoAnswer { .. }) => None,
+        // Its shim ends what is left within the grace, or is gone already.
+        _ => tokio::time::timeout(options.grace * 2, running.wait()).await.ok()?.ok(),
+    }
 }
 
 /// Ends the processes of the job's runs and saves what lies in its workspace.
@@ -90,11 +247,7 @@ async fn clear(options: &Options, job: &Job) -> Result<Option<Checkpoint>, Strin
 /// Ends what is left of the job's first `runs` runs. The caller knows that no worker is at them.
 pub(super) async fn end_runs(options: &Options, id: &JobId, runs: u32) -> Result<(), String> {
     for run in 1..=runs {
-        let folder = options.run_folder(id.as_str(), run);
-        for launch in ["agent", "agent-2", "verify"].map(|launch| folder.join(launch)) {
-            if !launch.exists() {
-                continue;
-            }
+        for launch in launches(&options.run_folder(id.as_str(), run)) {
             let ended = end_orphan(&launch, options.grace).await.map_err(|error| error.to_string())?;
             tracing::debug!(job.id = %id, run, reason = ?ended.record.map(|record| record.reason), "a run is over");
             if ended.survivors > 0 {
@@ -113,4 +266,38 @@ fn save(dir: &Path) -> Result<Option<Checkpoint>, WorkspaceError> {
     let saved = checkpoint(&workspace, "after its runner died")?;
     remove(workspace)?.delete()?;
     Ok(saved)
+}
+
+/// Sends what the run printed and its runner did not get to send, while the job is still held on paper.
+async fn carry_rest(client: &Client, options: &Options, job: &Job) {
+    let folder = options.run_folder(job.id.as_str(), job.runs);
+    let values = match Values::read(&folder) {
+        Ok(Some(values)) => values,
+        Ok(None) if launches(&folder).is_empty() => Values::default(),
+        // Without the values to mask nothing may be shown.
+        Ok(None) | Err(_) => return,
+    };
+    let mask = Mask::default();
+    mask.set(&values.masked);
+    let target = Target {
+        job: job.id.clone(),
+        lease_epoch: job.lease_epoch,
+        run: job.runs,
+        stream: LogStream::Stdout,
+        mask,
+    };
+    let carried = Pumps::start(client, &target, &folder, From::WhatArrived).finish().await;
+    Place::at(options, job.id.as_str(), job.runs).tidy(carried);
+}
+
+/// Takes away what only a run under way needs. What it printed and nobody took stays.
+fn forget(options: &Options, job: &JobId, run: u32) {
+    let place = Place::at(options, job.as_str(), run);
+    if !Record::is_in(&place.folder) {
+        return;
+    }
+    place.tidy(Carried::Part);
+    if let Err(error) = Record::remove(&place.folder) {
+        tracing::warn!(job.id = %job, %error, "a run's record could not be removed");
+    }
 }

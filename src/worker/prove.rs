@@ -11,21 +11,25 @@ use std::{
 use fleet_protocol::{JobResult, lease::Directive, manifest::CommandLine, run::VerifyEvidence};
 
 use super::{
-    judge::Failing,
+    judge::{Failing, is_its_own_end},
     leases::{Lease, Standing},
+    record::{launch_name, launches_of},
 };
 use crate::{
     runtime::{
-        Environment, ExitRecord, Launch, Limits, Reason, Running, RuntimeError, Spec, StartFailureKind, Stdin,
-        StopReason, Token, end_orphan, start,
+        Environment, ExitRecord, Found, Launch, Limits, Reason, Running, RuntimeError, Spec, StartFailureKind, Stdin,
+        StopReason, Token, end_orphan, find, reattach, start,
     },
     shutdown::{Phase, Shutdown},
 };
 
+/// Names the folders of its launches.
+const KIND: &str = "verify";
+
 /// A verify command and where it runs.
 pub(super) struct Check<'a> {
     pub(super) command: &'a CommandLine,
-    /// The agent's environment without its secrets: the command is the repository's, not the engine's.
+    /// The agent's environment without the job's secrets: the command is the repository's, not the engine's.
     pub(super) environment: BTreeMap<String, String>,
     pub(super) folder: &'a Path,
     /// The run's folder; the command's output goes into its `verify.log`.
@@ -44,13 +48,27 @@ pub(super) enum Checked {
     Failed(Failing, Option<VerifyEvidence>),
     /// We or the lease ended it; it says nothing about the work.
     Interrupted(StopReason),
+    /// It runs on for the next runner.
+    HandedOver,
 }
 
-/// Runs it under a shim of its own, so that it ends as a tree and by the run's time.
+/// Runs it under a shim of its own, so that it ends as a tree and by the run's time; or goes on with the one that another
+/// runner started.
 pub(super) async fn check(check: &Check<'_>, lease: &Lease, shutdown: &Shutdown) -> Result<Checked, RuntimeError> {
-    let folder = check.run_folder.join("verify");
-    let running = start(check.exe, Launch { run_dir: folder.clone(), spec: spec(check)? }).await?;
-    let (ended, stopped) = wait(running, check, lease, shutdown).await;
+    let (folder, running) = match started_before(check).await? {
+        Some((folder, Started::Runs(running))) => (folder, running),
+        Some((_, Started::Over(record))) => return Ok(judged(check, &record)),
+        None => {
+            let nth = launches_of(check.run_folder, KIND).len() + 1;
+            let folder = check.run_folder.join(launch_name(KIND, nth));
+            let launch = Launch { run_dir: folder.clone(), spec: spec(check)? };
+            (folder, start(check.exe, launch).await?)
+        }
+    };
+    let (ended, stopped) = match wait(running, check, lease, shutdown).await {
+        Waited::HandedOver => return Ok(Checked::HandedOver),
+        Waited::Ended(ended, stopped) => (ended, stopped),
+    };
     let record = match ended {
         Ok(record) => Some(record),
         Err(error) => {
@@ -70,6 +88,30 @@ pub(super) async fn check(check: &Check<'_>, lease: &Lease, shutdown: &Shutdown)
             Checked::Failed(Failing { result: JobResult::VerifyFailed, class: None, message }, None)
         }
     })
+}
+
+/// A verify command of another runner.
+enum Started {
+    Runs(Running),
+    Over(ExitRecord),
+}
+
+/// The last verify command that this run started, if it says something about the work or still may. One that was ended
+/// from outside says nothing: it is done again.
+async fn started_before(check: &Check<'_>) -> Result<Option<(PathBuf, Started)>, RuntimeError> {
+    let Some(folder) = launches_of(check.run_folder, KIND).pop() else { return Ok(None) };
+    let started = match find(&folder)? {
+        Found::Finished(record) if is_its_own_end(&record) => Started::Over(record),
+        Found::Finished(_) => return Ok(None),
+        Found::Alive(running) => Started::Runs(running),
+        // Not dead as far as can be told, so it is waited for.
+        Found::Unknown(_) => Started::Runs(reattach(&folder)?),
+        Found::Gone => {
+            end_orphan(&folder, check.grace).await?;
+            return Ok(None);
+        }
+    };
+    Ok(Some((folder, started)))
 }
 
 fn spec(check: &Check<'_>) -> Result<Spec, RuntimeError> {
@@ -95,18 +137,21 @@ fn spec(check: &Check<'_>) -> Result<Spec, RuntimeError> {
     })
 }
 
-async fn wait(
-    mut running: Running,
-    check: &Check<'_>,
-    lease: &Lease,
-    shutdown: &Shutdown,
-) -> (Result<ExitRecord, RuntimeError>, Option<StopReason>) {
+/// What waiting for it brought.
+enum Waited {
+    Ended(Result<ExitRecord, RuntimeError>, Option<StopReason>),
+    HandedOver,
+}
+
+async fn wait(mut running: Running, check: &Check<'_>, lease: &Lease, shutdown: &Shutdown) -> Waited {
     let mut standing = lease.standing();
+    // What was asked while nobody watched is done now.
+    standing.mark_changed();
     let mut hello = tokio::time::interval(check.ttl / 3);
     let mut stopped = None;
     loop {
         let reason = tokio::select! {
-            ended = running.wait() => return (ended, stopped),
+            ended = running.wait() => return Waited::Ended(ended, stopped),
             Ok(()) = standing.changed(), if stopped.is_none() => {
                 let now = standing.borrow_and_update().clone();
                 if let Standing::Held(directive) = now {
@@ -115,7 +160,14 @@ async fn wait(
                 }
                 StopReason::LeaseLost
             }
-            () = shutdown.at_least(Phase::Drain), if stopped.is_none() => StopReason::Drained,
+            () = shutdown.at_least(Phase::HandOver) => return Waited::HandedOver,
+            // Both are true after a hand-over.
+            () = shutdown.at_least(Phase::Drain), if stopped.is_none() => {
+                if shutdown.phase() >= Phase::HandOver {
+                    return Waited::HandedOver;
+                }
+                StopReason::Drained
+            }
             _ = hello.tick() => {
                 if let Err(error) = running.hello().await {
                     tracing::debug!(%error, "the shim of a verify command did not hear us");

@@ -4,15 +4,15 @@
 //! reading the same bytes again. A quiet stream's first bytes go at once; under load a send carries what came meanwhile.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{ErrorKind, Read, Seek, SeekFrom},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD as STANDARD};
 use fleet_protocol::{
     ErrorCode, JobId, Problem,
-    api::{Encoding, LogAppend, LogStream},
+    api::{Encoding, LogAppend, LogStream, LogsQuery},
 };
 
 use super::mask::Mask;
@@ -36,10 +36,24 @@ pub(crate) struct Pump {
     client: Client,
     target: Target,
     path: PathBuf,
+    from: From,
     /// In the stream.
     offset: u64,
     /// Where in the stream the file's first byte stands: beyond 0 once the file was cut by whoever writes it.
     begins: u64,
+}
+
+/// Where a stream is gone on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum From {
+    Beginning,
+    /// Where the coordinator's copy ends: another runner sent that.
+    WhatArrived,
+}
+
+/// Keeps `begins` beside a file that was cut, for the next runner: `stdout.begins`.
+pub(crate) fn begins_beside(file: &Path) -> PathBuf {
+    file.with_extension("begins")
 }
 
 /// Whether bytes of an unfinished character at the end are held back.
@@ -52,45 +66,63 @@ pub(crate) enum Tail {
 }
 
 impl Pump {
-    pub(crate) const fn new(client: Client, target: Target, path: PathBuf) -> Self {
-        Self { client, target, path, offset: 0, begins: 0 }
+    pub(crate) const fn new(client: Client, target: Target, path: PathBuf, from: From) -> Self {
+        Self { client, target, path, from, offset: 0, begins: 0 }
     }
 
     /// Sends everything that the file holds beyond what was sent. Returns the offset reached.
     pub(crate) async fn drain(&mut self, tail: Tail) -> Result<u64, PumpError> {
+        if self.from == From::WhatArrived {
+            self.take_up().await?;
+        }
         loop {
-            let mut bytes = self.read()?;
-            let most = sendable(&bytes, tail);
-            let may_go_on = tail == Tail::Open || bytes.len() == MOST;
+            let (mut bytes, known) = self.read()?;
+            let most = known + sendable(&bytes[known..], tail);
+            let may_go_on = tail == Tail::Open || bytes.len() - known == MOST;
             // Whole values first: what is left at the end may then be the beginning of one.
             self.target.mask.bytes(&mut bytes[..most]);
             let begun = if may_go_on { self.target.mask.begun(&bytes[..most]) } else { 0 };
-            let send = &bytes[..most - begun];
-            if send.is_empty() {
+            let Some(send) = bytes.get(known..most - begun).filter(|send| !send.is_empty()) else {
                 return Ok(self.offset);
-            }
+            };
             self.offset = self.send(send).await?;
         }
     }
 
-    /// The next bytes of the file, if there are any.
-    fn read(&mut self) -> Result<Vec<u8>, PumpError> {
+    /// Begins where the coordinator's copy ends, whatever an earlier runner believed to have sent.
+    async fn take_up(&mut self) -> Result<(), PumpError> {
+        let Target { job, run, stream, .. } = &self.target;
+        let query = LogsQuery { run: Some(*run), stream: Some(*stream), offset: Some(0), limit: Some(0) };
+        self.offset = self.client.logs(job, &query).await.map_err(PumpError::Refused)?.size;
+        let begins = fs::read_to_string(begins_beside(&self.path)).unwrap_or_default();
+        self.begins = begins.trim().parse().unwrap_or(0);
+        self.from = From::Beginning;
+        Ok(())
+    }
+
+    /// The next bytes of the file, if there are any, after some that were sent already, and how many those are: a value
+    /// may have begun in them, wherever a send was cut off.
+    fn read(&mut self) -> Result<(Vec<u8>, usize), PumpError> {
         let wrong = |source| PumpError::Read { path: self.path.clone(), source };
         let mut file = match File::open(&self.path) {
             Ok(file) => file,
             // The agent has not been started yet.
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok((Vec::new(), 0)),
             Err(error) => return Err(wrong(error)),
         };
         let length = file.metadata().map_err(wrong)?.len();
         self.begins = self.begins.min(self.offset);
         if length < self.offset - self.begins {
             self.begins = self.offset;
+            fs::write(begins_beside(&self.path), self.begins.to_string()).map_err(wrong)?;
         }
-        file.seek(SeekFrom::Start(self.offset - self.begins)).map_err(wrong)?;
+        let at = self.offset - self.begins;
+        let known = self.target.mask.reach().min(usize::try_from(at).unwrap_or(usize::MAX));
+        file.seek(SeekFrom::Start(at - known as u64)).map_err(wrong)?;
         let mut bytes = Vec::new();
-        file.take(MOST as u64).read_to_end(&mut bytes).map_err(wrong)?;
-        Ok(bytes)
+        file.take((known + MOST) as u64).read_to_end(&mut bytes).map_err(wrong)?;
+        let known = known.min(bytes.len());
+        Ok((bytes, known))
     }
 
     async fn send(&self, bytes: &[u8]) -> Result<u64, PumpError> {

@@ -11,7 +11,7 @@ use tokio::{
 
 use super::{
     journal::Journal,
-    pump::{Pump, PumpError, Tail, Target},
+    pump::{From, Pump, PumpError, Tail, Target},
 };
 use crate::{client::Client, runtime::Watch};
 
@@ -46,12 +46,13 @@ pub(super) const FILES: [(&str, LogStream); 4] = [
 impl Pumps {
     /// Starts a pump for each file of `folder` that the run writes or may write. `target`'s stream is replaced by each
     /// file's own.
-    pub(super) fn start(client: &Client, target: &Target, folder: &Path) -> Self {
+    /// Dropped, they end at once, and the rest is for whoever starts them next.
+    pub(super) fn start(client: &Client, target: &Target, folder: &Path, from: From) -> Self {
         let (over, _) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let hints = Watch::on(folder);
         for (file, stream) in FILES {
-            let pump = Pump::new(client.clone(), Target { stream, ..target.clone() }, folder.join(file));
+            let pump = Pump::new(client.clone(), Target { stream, ..target.clone() }, folder.join(file), from);
             tasks.spawn(carry(pump, hints.clone(), over.subscribe()));
         }
         Self { tasks, over }

@@ -11,15 +11,19 @@ use fleet_protocol::{
 };
 
 use super::{
+    agent::Under,
     journal::Journal,
     judge::{Course, Failing},
     prove::{Check, Checked, check},
     save::blocking,
-    seat::{Outcome, Under},
-    supervise::Watched,
+    seat::Outcome,
     trouble::Trouble,
 };
-use crate::workspace::{Collected, WorkspaceError, checkpoint, outside, publish};
+use crate::{
+    engine::Conclusion,
+    runtime::ExitRecord,
+    workspace::{Collected, WorkspaceError, checkpoint, outside, publish},
+};
 
 /// How much of the last thing an agent said is kept, characters.
 const SUMMARY: usize = 2_000;
@@ -29,33 +33,35 @@ const LEAST_LEFT: Duration = Duration::from_secs(1);
 /// An agent's end, and what lay in the workspace then.
 pub(super) struct Finding {
     pub(super) course: Course,
-    pub(super) watched: Watched,
-    /// None when the agent was left running.
-    pub(super) collected: Option<Collected>,
-    /// The agent's environment.
-    pub(super) env: BTreeMap<String, String>,
+    pub(super) conclusion: Conclusion,
+    /// None when the shim was killed.
+    pub(super) record: Option<ExitRecord>,
+    pub(super) collected: Collected,
+    /// For the verify command: the agent's without the job's secrets.
+    pub(super) environment: BTreeMap<String, String>,
     pub(super) agent_ms: u64,
 }
 
 /// Finds out what came of the run and what is to be said about it. The work is under refs afterwards, whatever it is.
 pub(super) async fn verdict(under: &Under<'_>, finding: Finding, journal: &mut Journal) -> Result<Outcome, Trouble> {
-    let Some(collected) = finding.collected.clone() else { return Ok(Outcome::HandedOver) };
+    let collected = &finding.collected;
     collected.notes.iter().for_each(|note| journal.note(note));
-    let (branch, checkpoint) = save(under, &collected).await?;
+    let (branch, checkpoint) = save(under, collected).await?;
     match &finding.course {
         Course::Silence => Ok(Outcome::Silence),
         Course::HandBack(why) => {
-            Ok(Outcome::HandBack { why, checkpoint, session: finding.watched.conclusion.session_id.clone() })
+            let session = finding.conclusion.session_id.clone();
+            Ok(Outcome::Say(under.seat.hand_back(why, checkpoint, session)))
         }
         Course::Anew => Err(Trouble::job(JobResult::AgentFailed, "the engine could not begin a session")),
         Course::Failed(failing) => {
             journal.note(&format!("{}: {}", failing.result, failing.message));
-            let proof = Proof { branch, checkpoint, outside: scope(under, &collected)?, verify: None };
-            Ok(Outcome::Report(Box::new(patch(under, &finding, &collected, Some(failing), proof))))
+            let proof = Proof { branch, checkpoint, outside: scope(under, collected)?, verify: None };
+            Ok(say(under, &finding, Some(failing), proof))
         }
         Course::Prove => {
-            let proof = Proof { branch, checkpoint, outside: scope(under, &collected)?, verify: None };
-            prove(under, finding, collected, proof, journal).await
+            let proof = Proof { branch, checkpoint, outside: scope(under, collected)?, verify: None };
+            prove(under, &finding, proof, journal).await
         }
     }
 }
@@ -70,8 +76,7 @@ struct Proof {
 
 async fn prove(
     under: &Under<'_>,
-    finding: Finding,
-    collected: Collected,
+    finding: &Finding,
     mut proof: Proof,
     journal: &mut Journal,
 ) -> Result<Outcome, Trouble> {
@@ -80,9 +85,9 @@ async fn prove(
     if enforced && !proof.outside.is_empty() {
         let message = format!("changed outside its scope: {}", proof.outside.join(", "));
         let failing = Failing { result: JobResult::ScopeViolation, class: None, message };
-        return Ok(Outcome::Report(Box::new(patch(under, &finding, &collected, Some(&failing), proof))));
+        return Ok(say(under, finding, Some(&failing), proof));
     }
-    let failing = match verify(under, &finding, journal).await? {
+    let failing = match verify(under, finding, journal).await? {
         None => None,
         Some(Checked::Passed(evidence)) => {
             proof.verify = Some(evidence);
@@ -94,15 +99,17 @@ async fn prove(
         }
         Some(Checked::Interrupted(_)) if !under.seat.lease.is_held() => return Ok(Outcome::Silence),
         Some(Checked::Interrupted(_)) => {
-            let session = finding.watched.conclusion.session_id;
-            return Ok(Outcome::HandBack {
-                why: "the runner was asked to end while it verified",
-                checkpoint: proof.checkpoint,
-                session,
-            });
+            let session = finding.conclusion.session_id.clone();
+            let why = "the runner was asked to end while it verified";
+            return Ok(Outcome::Say(under.seat.hand_back(why, proof.checkpoint, session)));
         }
+        Some(Checked::HandedOver) => return Ok(Outcome::HandedOver),
     };
-    Ok(Outcome::Report(Box::new(patch(under, &finding, &collected, failing.as_ref(), proof))))
+    Ok(say(under, finding, failing.as_ref(), proof))
+}
+
+fn say(under: &Under<'_>, finding: &Finding, failing: Option<&Failing>, proof: Proof) -> Outcome {
+    Outcome::Say(under.seat.report(patch(under, finding, failing, proof)))
 }
 
 /// Puts the work on the job's branch and under its own ref, so that nothing that follows can lose it. The branch is named
@@ -131,17 +138,15 @@ async fn verify(under: &Under<'_>, finding: &Finding, journal: &mut Journal) -> 
     let limit = [manifest.timeout, manifest.budget.and_then(|budget| budget.wall)].into_iter().flatten().min();
     let limit = limit.map_or(options.wall, fleet_protocol::Span::duration);
     let cwd = under.equipped.workspace.cwd();
-    let mut environment = finding.env.clone();
-    environment.retain(|name, _| !under.secrets.contains_key(name));
     journal.note(&format!("verifying: {command}"));
     let wanted = Check {
         command,
-        environment,
+        environment: finding.environment.clone(),
         folder: &cwd,
         run_folder: &under.place.folder,
         left: limit.saturating_sub(Duration::from_millis(finding.agent_ms)).max(LEAST_LEFT),
         grace: options.grace,
-        ttl: Duration::from_millis(under.seat.claimed.lease.ttl_ms),
+        ttl: under.ttl(),
         exe: &options.exe,
         label: format!("{}/{} verify", under.seat.claimed.job.id, under.seat.claimed.run.number),
     };
@@ -150,6 +155,7 @@ async fn verify(under: &Under<'_>, finding: &Finding, journal: &mut Journal) -> 
         Checked::Passed(evidence) => journal.note(&format!("verified in {} ms", evidence.duration_ms)),
         Checked::Failed(failing, _) => journal.note(&failing.message),
         Checked::Interrupted(reason) => journal.note(&format!("the verification was interrupted: {reason:?}")),
+        Checked::HandedOver => journal.note("handed over while it verifies"),
     }
     Ok(Some(checked))
 }
@@ -157,12 +163,11 @@ async fn verify(under: &Under<'_>, finding: &Finding, journal: &mut Journal) -> 
 fn patch(
     under: &Under<'_>,
     finding: &Finding,
-    collected: &Collected,
     failing: Option<&Failing>,
     proof: Proof,
 ) -> PatchJob {
-    let conclusion = &finding.watched.conclusion;
-    let record = finding.watched.record.as_ref();
+    let Finding { conclusion, collected, .. } = finding;
+    let record = finding.record.as_ref();
     let evidence = Evidence {
         commits: collected.commits.iter().map(ToString::to_string).collect(),
         verify: proof.verify,

@@ -12,7 +12,6 @@ use nix::{
         signal::SigSet,
         time::TimeValLike,
     },
-    time::{ClockId, clock_gettime},
     unistd,
 };
 
@@ -24,7 +23,7 @@ use super::{
 use crate::runtime::{
     Environment, ExitRecord, RuntimeError, Spec,
     find::ShimFile,
-    identity::{Identity, boot_id},
+    identity::{Identity, boot_id, since_boot_ms},
     run_dir::{AGENT, CONTROL, EXIT, RunDir, SHIM, SPEC, TAKEN},
 };
 
@@ -79,7 +78,7 @@ async fn run() -> Result<(), RuntimeError> {
     let env = take(&dir, &mut spec)?;
 
     let mut calls = listener.serve();
-    let started_ms = since_boot_ms()?;
+    let started_ms = since_boot_ms().map_err(RuntimeError::system("read the clock"))?;
     let outcome = match agent::start(&dir, &spec, env) {
         Ok(agent) => {
             introduce(&dir, &spec, &agent);
@@ -113,6 +112,7 @@ fn introduce(dir: &RunDir, spec: &Spec, agent: &Agent) {
 }
 
 fn record(spec: &Spec, outcome: Outcome, started_ms: u64) -> Result<ExitRecord, RuntimeError> {
+    let now_ms = since_boot_ms().map_err(RuntimeError::system("read the clock"))?;
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).ok();
     Ok(ExitRecord {
         token: spec.token.clone(),
@@ -122,7 +122,7 @@ fn record(spec: &Spec, outcome: Outcome, started_ms: u64) -> Result<ExitRecord, 
         signal: outcome.signal,
         boot_id: boot_id().map_err(RuntimeError::system("read the boot id"))?,
         started_ms,
-        duration_ms: since_boot_ms()?.saturating_sub(started_ms),
+        duration_ms: now_ms.saturating_sub(started_ms),
         leftovers: outcome.leftovers,
         forced: outcome.forced,
         survivors: outcome.survivors,
@@ -130,12 +130,6 @@ fn record(spec: &Spec, outcome: Outcome, started_ms: u64) -> Result<ExitRecord, 
         cpu_ms: usage
             .and_then(|usage| u64::try_from((usage.user_time() + usage.system_time()).num_milliseconds()).ok()),
     })
-}
-
-/// Milliseconds since boot, time asleep included: comparable between processes of one boot, and never set back.
-fn since_boot_ms() -> Result<u64, RuntimeError> {
-    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map_err(RuntimeError::system("read the clock"))?;
-    Ok(u64::try_from(now.num_milliseconds()).unwrap_or_default())
 }
 
 fn missing(dir: &RunDir, name: &str) -> RuntimeError {

@@ -1,0 +1,342 @@
+//! A runner dies or leaves, and the next one goes on with its agents.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::{Value, json};
+
+use crate::world::{Output, World, until};
+
+fn start(world: &World, args: &[&str]) -> Child {
+    quietly(world.fleet().args(args))
+}
+
+fn quietly(command: &mut Command) -> Child {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the runner starts")
+}
+
+fn signal(pid: u32, signal: Signal) {
+    kill(Pid::from_raw(i32::try_from(pid).expect("a pid fits")), signal).expect("the process lives");
+}
+
+/// Ends a runner as a power cut would, and waits until it is gone.
+fn end_at_once(mut runner: Child) {
+    signal(runner.id(), Signal::SIGKILL);
+    runner.wait().expect("the runner is gone");
+}
+
+fn launch(world: &World, id: &str, name: &str) -> PathBuf {
+    run_folder(world, id).join(name)
+}
+
+fn run_folder(world: &World, id: &str) -> PathBuf {
+    world.repo().join(".fleet/runs").join(id).join("1")
+}
+
+fn identity(world: &World, id: &str, file: &str) -> Option<Value> {
+    serde_json::from_slice(&fs::read(launch(world, id, "agent").join(file)).ok()?).ok()
+}
+
+fn pid(world: &World, id: &str, file: &str) -> u32 {
+    until(&format!("{file} of {id}"), || {
+        let pid = identity(world, id, file)?["pid"].as_u64()?;
+        u32::try_from(pid).ok()
+    })
+}
+
+fn is_alive(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z') && !rest.starts_with('X'))
+}
+
+fn go(world: &World) {
+    fs::write(world.folder().join("go"), "").expect("the way is free");
+}
+
+/// Submits an agent that counts until it may go on, and says who it is in a file of its own.
+fn submit_counting(world: &World, name: &str) -> String {
+    let folder = world.folder().display();
+    let script = format!(
+        "say héllo from {name}\n\
+         run echo $PPID >> {folder}/{name}.pids\n\
+         FLEET_USAGE {{\"inputTokens\": 7, \"outputTokens\": 3}}\n\
+         run i=0; while ! test -f {folder}/go; do i=$((i+1)); echo counting $i; echo beside $i >&2; sleep 0.05; done\n\
+         say the end of {name}\n\
+         write done.txt yes"
+    );
+    world.submit_script(name, "verify: ./check.sh\n", &script)
+}
+
+/// Waits until its agent counts; a second name for what it prints, which stays when the run's folder is tidied.
+fn until_counting(world: &World, id: &str) -> [PathBuf; 2] {
+    let of = |stream: &str| run_folder(world, id).join(stream);
+    until(&format!("{id} to count"), || {
+        let printed = fs::read_to_string(of("stdout")).unwrap_or_default();
+        let heard = world.run(&["logs", id]);
+        (printed.contains("counting 3") && heard.stdout.contains("counting")).then_some(())
+    });
+    ["stdout", "stderr"].map(|stream| {
+        let kept = world.folder().join(format!("{id}.{stream}"));
+        fs::hard_link(of(stream), &kept).expect("a second name for the output");
+        kept
+    })
+}
+
+fn stored(world: &World, id: &str, stream: &str) -> Vec<u8> {
+    fs::read(world.repo().join(".fleet/logs").join(id).join(format!("1.{stream}"))).expect("the log")
+}
+
+/// The job is done, by its one run and the one agent that it had, and its log is what the agent printed.
+#[track_caller]
+fn assert_as_if_nothing_had_happened(world: &World, id: &str, agent: u32, printed: &[PathBuf; 2]) {
+    let job = world.job(id);
+    let said = json!([job["stage"], job["attempts"], job["runs"], job["leaseEpoch"], job["usage"]["inputTokens"]]);
+    assert_eq!(said, json!(["testing", 1, 1, 1, 7]), "{job:#}");
+    let name = job["title"].as_str().expect("a title");
+    let agents = fs::read_to_string(world.folder().join(format!("{name}.pids"))).expect("the agent said who it is");
+    assert_eq!(agents.trim(), agent.to_string(), "one agent from the beginning to the end");
+    for (stream, printed) in ["stdout", "stderr"].into_iter().zip(printed) {
+        let (stored, printed) = (stored(world, id, stream), fs::read(printed).expect("what it printed"));
+        assert!(
+            stored == printed,
+            "{stream} of {id}:\n{}\nand not\n{}",
+            String::from_utf8_lossy(&stored),
+            String::from_utf8_lossy(&printed)
+        );
+    }
+    let text = String::from_utf8(stored(world, id, "stdout")).expect("text");
+    assert_eq!(text.matches("héllo from").count(), 1, "{text}");
+    assert!(text.contains(&format!("the end of {name}\n")), "{text}");
+    let history = world.run(&["events", id, "--json"]).exits(0).json();
+    let types: Vec<_> = history["events"].as_array().expect("events").iter().map(|event| &event["type"]).collect();
+    assert_eq!(types.iter().filter(|kind| **kind == "started").count(), 1, "{types:?}");
+    let left = fs::read_dir(run_folder(world, id)).expect("the run's folder").flatten();
+    let left: Vec<String> = left.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    assert!(left.iter().all(|name| ["agent", "verify"].contains(&name.as_str())), "{left:?}");
+}
+
+fn ten_agents(world: &World) -> Vec<(String, u32, [PathBuf; 2])> {
+    let ids: Vec<String> = (0..10).map(|nth| submit_counting(world, &format!("job-{nth}"))).collect();
+    ids.into_iter().map(|id| (id, 0, [PathBuf::new(), PathBuf::new()])).collect()
+}
+
+fn until_all_count(world: &World, agents: &mut [(String, u32, [PathBuf; 2])]) {
+    for (id, agent, printed) in agents {
+        *printed = until_counting(world, id);
+        *agent = pid(world, id, "agent.json");
+    }
+}
+
+#[test]
+fn ten_agents_of_a_killed_runner_go_on_under_the_next_one_and_finish() {
+    let world = World::new();
+    let mut agents = ten_agents(&world);
+    let runner = start(&world, &["run", "--max", "10"]);
+    until_all_count(&world, &mut agents);
+    end_at_once(runner);
+    let status = world.run(&["status"]).exits(0).stdout;
+    assert!(status.contains("10 agents work on without a runner"), "{status}");
+    let next = start(&world, &["run", "--max", "10"]);
+    until("the next runner to hear of what was printed meanwhile", || {
+        let size = fs::metadata(&agents[0].2[0]).expect("the output").len();
+        (u64::try_from(stored(&world, &agents[0].0, "stdout").len()).expect("a size") >= size).then_some(())
+    });
+    assert!(agents.iter().all(|(_, agent, _)| is_alive(*agent)));
+    go(&world);
+    for (id, agent, printed) in &agents {
+        world.until_stage(id, "testing");
+        assert_as_if_nothing_had_happened(&world, id, *agent, printed);
+    }
+    signal(next.id(), Signal::SIGTERM);
+    Output::finish(next).exits(0);
+}
+
+#[test]
+fn ten_agents_go_on_when_another_program_file_replaces_the_runner() {
+    let world = World::new();
+    let mut agents = ten_agents(&world);
+    let runner = start(&world, &["run", "--max", "10"]);
+    until_all_count(&world, &mut agents);
+    let upgraded = world.folder().join("upgraded");
+    fs::copy(env!("CARGO_BIN_EXE_fleet"), &upgraded).expect("another program file");
+    let next = quietly(world.command(&upgraded).args(["run", "--max", "10", "--replace"]));
+    Output::finish(runner).exits(0);
+    assert!(agents.iter().all(|(_, agent, _)| is_alive(*agent)));
+    go(&world);
+    for (id, agent, printed) in &agents {
+        world.until_stage(id, "testing");
+        assert_as_if_nothing_had_happened(&world, id, *agent, printed);
+    }
+    signal(next.id(), Signal::SIGTERM);
+    Output::finish(next).exits(0);
+}
+
+#[test]
+fn an_agent_that_ended_while_nobody_watched_is_not_done_again() {
+    let world = World::new();
+    let id = submit_counting(&world, "alone");
+    let runner = start(&world, &["run"]);
+    let printed = until_counting(&world, &id);
+    let agent = pid(&world, &id, "agent.json");
+    end_at_once(runner);
+    go(&world);
+    until("its shim to write the record", || launch(&world, &id, "agent").join("exit.json").exists().then_some(()));
+    let told = world.run(&["recover"]).exits(0);
+    assert!(told.stdout.is_empty() && told.stderr.contains("finds out what came of it"), "{}", told.stderr);
+    let status = world.run(&["status"]).exits(0).stdout;
+    assert!(status.contains("ended without a runner"), "{status}");
+    world.run_once();
+    assert_as_if_nothing_had_happened(&world, &id, agent, &printed);
+}
+
+#[test]
+fn an_agent_that_was_killed_while_nobody_watched_costs_its_job_an_attempt() {
+    for shim_too in [false, true] {
+        let world = World::new();
+        let id = submit_counting(&world, "killed");
+        let runner = start(&world, &["run"]);
+        let [printed, _] = until_counting(&world, &id);
+        let (agent, shim) = (pid(&world, &id, "agent.json"), pid(&world, &id, "shim.json"));
+        end_at_once(runner);
+        if shim_too {
+            signal(shim, Signal::SIGKILL);
+        }
+        signal(agent, Signal::SIGKILL);
+        // `recover` alone, and the next runner by itself, come to the same.
+        if shim_too {
+            assert_eq!(world.run(&["recover"]).exits(0).line(), id);
+            let job = world.job(&id);
+            assert_eq!(json!([job["stage"], job["attempts"]]), json!(["queued", 1]), "{job:#}");
+            assert_eq!(world.run(&["recover"]).exits(0).stdout, "");
+        }
+        go(&world);
+        world.run_once();
+        let job = world.job(&id);
+        assert_eq!(json!([job["stage"], job["attempts"], job["runs"]]), json!(["testing", 2, 2]), "{job:#}");
+        assert_eq!(stored(&world, &id, "stdout"), fs::read(printed).expect("the output"), "what it printed is not lost");
+    }
+}
+
+#[test]
+fn a_verify_command_goes_on_under_the_next_runner_and_one_that_was_killed_is_done_again() {
+    for killed in [false, true] {
+        let world = World::new();
+        let folder = world.folder().display().to_string();
+        let wait = format!("echo $$ >> {folder}/verifying; while ! test -f {folder}/go; do sleep 0.05; done; ./check.sh");
+        let id = world.submit_script("verify", &format!("verify: {wait:?}\n"), "write done.txt yes");
+        let runner = start(&world, &["run"]);
+        let said = || fs::read_to_string(world.folder().join("verifying")).unwrap_or_default();
+        let verifying: u32 = until("the verify command", || said().trim().parse().ok());
+        end_at_once(runner);
+        if killed {
+            signal(verifying, Signal::SIGKILL);
+        }
+        let next = start(&world, &["run"]);
+        if killed {
+            until("the verify command to be run again", || (said().lines().count() == 2).then_some(()));
+        }
+        go(&world);
+        let job = world.until_stage(&id, "testing");
+        assert_eq!(json!([job["attempts"], job["runs"]]), json!([1, 1]), "{job:#}");
+        assert_eq!(said().lines().count(), if killed { 2 } else { 1 }, "{}", said());
+        signal(next.id(), Signal::SIGTERM);
+        Output::finish(next).exits(0);
+    }
+}
+
+#[test]
+fn a_run_whose_job_was_taken_away_meanwhile_is_ended_and_its_work_kept() {
+    let world = World::new();
+    let id = submit_counting(&world, "taken");
+    let runner = start(&world, &["run"]);
+    until_counting(&world, &id);
+    let agent = pid(&world, &id, "agent.json");
+    end_at_once(runner);
+    // A person is faster than the reaper, and raises the epoch likewise.
+    world.run(&["requeue", &id]).exits(0);
+    go(&world);
+    world.run_once();
+    assert!(!is_alive(agent));
+    let job = world.job(&id);
+    assert_eq!(json!([job["stage"], job["runs"]]), json!(["testing", 2]), "{job:#}");
+    assert!(!run_folder(&world, &id).join("values.json").exists());
+}
+
+#[test]
+fn a_shim_that_stands_still_is_not_dead() {
+    let world = World::new();
+    let id = submit_counting(&world, "still");
+    let runner = start(&world, &["run"]);
+    let printed = until_counting(&world, &id);
+    let (agent, shim) = (pid(&world, &id, "agent.json"), pid(&world, &id, "shim.json"));
+    signal(shim, Signal::SIGSTOP);
+    end_at_once(runner);
+    let told = world.run(&["recover"]).exits(0);
+    assert!(told.stdout.is_empty(), "{}", told.stdout);
+    let next = start(&world, &["run"]);
+    let reached = fs::metadata(&printed[0]).expect("the output").len();
+    until("the next runner to go on with it", || {
+        (u64::try_from(stored(&world, &id, "stdout").len()).expect("a size") > reached).then_some(())
+    });
+    go(&world);
+    until("the agent to end", || (!is_alive(agent)).then_some(()));
+    assert_eq!(world.stage(&id), "building", "nobody knows how it ended, and nobody guesses");
+    signal(shim, Signal::SIGCONT);
+    world.until_stage(&id, "testing");
+    assert_as_if_nothing_had_happened(&world, &id, agent, &printed);
+    signal(next.id(), Signal::SIGTERM);
+    Output::finish(next).exits(0);
+}
+
+#[test]
+fn a_run_of_which_nothing_can_be_told_is_waited_for() {
+    let world = World::new();
+    let id = submit_counting(&world, "unknown");
+    let runner = start(&world, &["run"]);
+    let printed = until_counting(&world, &id);
+    let agent = pid(&world, &id, "agent.json");
+    end_at_once(runner);
+    let shim = launch(&world, &id, "agent").join("shim.json");
+    let known = fs::read(&shim).expect("the shim's identity");
+    fs::write(&shim, "{").expect("it can be spoiled");
+    let next = start(&world, &["run"]);
+    until("the next runner to say that it cannot tell", || {
+        world.run(&["logs", &id, "--stream", "worker"]).stdout.contains("cannot be told").then_some(())
+    });
+    assert!(is_alive(agent) && world.stage(&id) == "building");
+    fs::write(&shim, known).expect("it can be mended");
+    go(&world);
+    world.until_stage(&id, "testing");
+    assert_as_if_nothing_had_happened(&world, &id, agent, &printed);
+    signal(next.id(), Signal::SIGTERM);
+    Output::finish(next).exits(0);
+}
+
+#[test]
+fn the_files_of_a_process_that_is_another_one_by_now_count_as_dead() {
+    let world = World::new();
+    let id = submit_counting(&world, "recycled");
+    let runner = start(&world, &["run"]);
+    until_counting(&world, &id);
+    let (agent, shim) = (pid(&world, &id, "agent.json"), pid(&world, &id, "shim.json"));
+    end_at_once(runner);
+    // Both are killed, and their pids given to another process: this test.
+    signal(shim, Signal::SIGKILL);
+    signal(agent, Signal::SIGKILL);
+    for file in ["shim.json", "agent.json"] {
+        let mut known = identity(&world, &id, file).expect("an identity");
+        known["pid"] = json!(std::process::id());
+        fs::write(launch(&world, &id, "agent").join(file), known.to_string()).expect("it can be changed");
+    }
+    go(&world);
+    world.run_once();
+    let job = world.job(&id);
+    assert_eq!(json!([job["stage"], job["attempts"], job["runs"]]), json!(["testing", 2, 2]), "{job:#}");
+}
