@@ -220,7 +220,11 @@ fn an_agent_that_was_killed_while_nobody_watched_costs_its_job_an_attempt() {
         world.run_once();
         let job = world.job(&id);
         assert_eq!(json!([job["stage"], job["attempts"], job["runs"]]), json!(["testing", 2, 2]), "{job:#}");
-        assert_eq!(stored(&world, &id, "stdout"), fs::read(printed).expect("the output"), "what it printed is not lost");
+        assert_eq!(
+            stored(&world, &id, "stdout"),
+            fs::read(printed).expect("the output"),
+            "what it printed is not lost"
+        );
     }
 }
 
@@ -229,7 +233,8 @@ fn a_verify_command_goes_on_under_the_next_runner_and_one_that_was_killed_is_don
     for killed in [false, true] {
         let world = World::new();
         let folder = world.folder().display().to_string();
-        let wait = format!("echo $$ >> {folder}/verifying; while ! test -f {folder}/go; do sleep 0.05; done; ./check.sh");
+        let wait =
+            format!("echo $$ >> {folder}/verifying; while ! test -f {folder}/go; do sleep 0.05; done; ./check.sh");
         let id = world.submit_script("verify", &format!("verify: {wait:?}\n"), "write done.txt yes");
         let runner = start(&world, &["run"]);
         let said = || fs::read_to_string(world.folder().join("verifying")).unwrap_or_default();
@@ -261,12 +266,14 @@ fn a_run_whose_job_was_taken_away_meanwhile_is_ended_and_its_work_kept() {
     end_at_once(runner);
     // A person is faster than the reaper, and raises the epoch likewise.
     world.run(&["requeue", &id]).exits(0);
+    let next = start(&world, &["run"]);
+    until("the agent of the lost run to be ended", || (!is_alive(agent)).then_some(()));
     go(&world);
-    world.run_once();
-    assert!(!is_alive(agent));
-    let job = world.job(&id);
+    let job = world.until_stage(&id, "testing");
     assert_eq!(json!([job["stage"], job["runs"]]), json!(["testing", 2]), "{job:#}");
-    assert!(!run_folder(&world, &id).join("values.json").exists());
+    assert!(!run_folder(&world, &id).join("run.json").exists() && !run_folder(&world, &id).join("values.json").exists());
+    signal(next.id(), Signal::SIGTERM);
+    Output::finish(next).exits(0);
 }
 
 #[test]

@@ -84,13 +84,17 @@ fn a_signal_drains_and_the_job_goes_on_from_its_checkpoint() {
 }
 
 #[test]
-fn a_killed_runner_s_job_returns_once_with_the_attempt_counted_and_its_agent_ended() {
+fn the_job_of_a_killed_runner_and_a_killed_agent_returns_once_with_the_attempt_counted() {
     let world = World::new();
     let id = waiting_task(&world);
     let mut runner = start(&world, &["run"]);
     until_half_written(&world, &id);
     signal(&runner, Signal::SIGKILL);
     runner.wait().expect("the runner is gone");
+    let agent = std::fs::read(world.repo().join(format!(".fleet/runs/{id}/1/agent/agent.json"))).expect("the agent");
+    let agent: serde_json::Value = serde_json::from_slice(&agent).expect("its identity");
+    let agent = i32::try_from(agent["pid"].as_i64().expect("a pid")).expect("a pid");
+    kill(Pid::from_raw(agent), Signal::SIGKILL).expect("the agent lives");
     world.run(&["recover"]).exits(0);
     let job = world.job(&id);
     assert_eq!((&job["stage"], &job["attempts"], &job["runs"]), (&json!("queued"), &json!(1), &json!(1)), "{job:#}");

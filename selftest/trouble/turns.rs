@@ -50,7 +50,9 @@ fn a_job_that_is_requeued_after_its_runner_died_has_one_agent_at_a_time_and_goes
     signal(&runner, Signal::SIGKILL);
     runner.wait().expect("the runner is gone");
     let status = world.run(&["status"]).exits(0).stdout;
-    assert!(status.contains("the runner of what runs is gone"), "{status}");
+    assert!(status.contains("an agent works on without a runner"), "{status}");
+    let show = world.run(&["show", &id]).exits(0).stdout;
+    assert!(show.contains("gone; its agent works on"), "{show}");
     world.run(&["requeue", &id]).exits(0);
     world.run_once();
     assert!(!lives(&world, "first-run"), "the agent of the dead runner is ended before the next one starts");
@@ -96,9 +98,17 @@ fn handing_over_leaves_the_agent_to_the_next_runner() {
     Output::finish(runner).exits(0);
     assert!(lives(&world, "first-run"), "the agent works on");
     assert_eq!(world.stage(&id), "building");
-    world.run_once();
+    let next = start(&world, &["run"]);
+    until("the next runner to go on with it", || {
+        world.run(&["logs", &id, "--stream", "worker"]).stdout.contains("another runner goes on").then_some(())
+    });
+    assert!(lives(&world, "first-run"), "and still works");
+    // What a person asks for reaches it as before.
+    world.run(&["requeue", &id]).exits(0);
+    world.until_stage(&id, "testing");
     assert!(!lives(&world, "first-run"));
-    assert_eq!(world.stage(&id), "testing", "{:#}", world.job(&id));
+    signal(&next, Signal::SIGTERM);
+    Output::finish(next).exits(0);
 }
 
 /// A task that needs a secret which is told only once `told` is there.

@@ -8,6 +8,7 @@ use super::{
     job_view, sanitise,
     style::{self, paint},
 };
+use crate::wiring::{self, Unwatched};
 
 /// Show the full record of a job.
 #[derive(Debug, Clone, clap::Args)]
@@ -32,12 +33,25 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<ExitCode, CliE
     } else if context.out.is_json() {
         context.out.json(&job)?;
     } else {
-        context.out.data(&shown(&job, context))?;
+        context.out.data(&shown(&job, runner(&job, context)?, context))?;
     }
     Ok(ExitCode::Success)
 }
 
-fn shown(job: &Job, context: &Context) -> String {
+/// What became of the runner of a job that is being worked on, if it is not there.
+fn runner(job: &Job, context: &Context) -> Result<Option<&'static str>, CliError> {
+    if !job.stage.is_held() || wiring::is_worked_on(&context.config)? {
+        return Ok(None);
+    }
+    Ok(Some(match wiring::unwatched(&context.config, &job.id, job.runs)? {
+        Unwatched::Works => "gone; its agent works on, for the next `fleet run`",
+        Unwatched::Ended => "gone; its agent has ended, and the next `fleet run` finds out what came of it",
+        Unwatched::Gone => "gone, and its agent too; the next `fleet run` takes the job back",
+        Unwatched::Unknown => "gone; whether its agent lives cannot be told",
+    }))
+}
+
+fn shown(job: &Job, runner: Option<&str>, context: &Context) -> String {
     let mut fields = Fields(String::new());
     fields.0.push_str(&format!("{}  {}\n\n", paint(style::STRONG, job.id.as_str()), job_view::title(job)));
     fields.add("stage", &stage(job));
@@ -54,6 +68,7 @@ fn shown(job: &Job, context: &Context) -> String {
     fields.add("runs", &format!("{} ({} counted against the retry policy)", job.runs, job.attempts));
     fields.optional("retry", job.retry_not_before.map(|at| context.when(at)).as_deref());
     fields.optional("factory", job.factory.as_deref());
+    fields.optional("runner", runner);
     fields.optional("repo", job.repo.as_deref());
     fields.optional("branch", job.branch.as_deref());
     fields.optional("base", job.base.as_deref());

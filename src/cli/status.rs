@@ -1,7 +1,9 @@
 //! `fleet status`: the queue at a glance.
 
+use std::collections::BTreeMap;
+
 use fleet_protocol::{
-    Action, Bucket, ExitCode, Job, JobId, JobResult, Problem, Stage,
+    Action, Bucket, ExitCode, Job, JobId, JobResult, Problem, Span, Stage,
     api::{Alert, JobsQuery, StatusView},
 };
 
@@ -13,7 +15,10 @@ use super::{
     table::{Cell, Table},
     when::lasted,
 };
-use crate::{client::Client, wiring};
+use crate::{
+    client::Client,
+    wiring::{self, Unwatched},
+};
 
 /// Show how many jobs stand where, what runs, and what needs a look.
 #[derive(Debug, Clone, clap::Args)]
@@ -35,12 +40,45 @@ pub(super) async fn run(Args {}: &Args, context: &Context) -> Result<ExitCode, C
 /// The status, with what only this machine knows: whether there is a runner to what runs.
 pub(super) async fn look(context: &Context) -> Result<StatusView, CliError> {
     let mut status = context.client()?.status().await?;
-    let jobs: Vec<JobId> = status.running.iter().map(|job| job.id.clone()).collect();
-    if !jobs.is_empty() && !wiring::is_worked_on(&context.config)? {
-        let message = "the runner of what runs is gone; the next `fleet run` takes it back and goes on from its work";
-        status.alerts.insert(0, Alert { code: "no_runner".to_owned(), message: message.to_owned(), jobs });
+    if status.running.is_empty() || wiring::is_worked_on(&context.config)? {
+        return Ok(status);
     }
+    let mut unwatched: BTreeMap<Unwatched, Vec<JobId>> = BTreeMap::new();
+    for job in &status.running {
+        unwatched.entry(wiring::unwatched(&context.config, &job.id, job.run)?).or_default().push(job.id.clone());
+    }
+    let alert = |(how, jobs): (Unwatched, Vec<JobId>)| {
+        let message = without_a_runner(how, jobs.len(), context.config.coordinator.lease_ttl);
+        Alert { code: "no_runner".to_owned(), message, jobs }
+    };
+    status.alerts.splice(0..0, unwatched.into_iter().map(alert));
     Ok(status)
+}
+
+/// What became of so many runs whose runner is gone, in a sentence.
+fn without_a_runner(how: Unwatched, runs: usize, patience: Span) -> String {
+    let of = |one: &str, many: &str| if runs == 1 { one.to_owned() } else { format!("{runs} {many}") };
+    match how {
+        Unwatched::Works => format!(
+            "{} without a runner; the next `fleet run` goes on with it, and if none comes within {patience} it is ended",
+            of("an agent works on", "agents work on"),
+        ),
+        Unwatched::Ended => {
+            format!(
+                "{} without a runner; the next `fleet run` finds out what came of it",
+                of("a run ended", "runs ended")
+            )
+        }
+        Unwatched::Gone => {
+            "the runner of what runs is gone; the next `fleet run` takes it back and goes on from its work".to_owned()
+        }
+        Unwatched::Unknown => {
+            format!(
+                "{} cannot be told; nothing is taken back until it can",
+                if runs == 1 { "whether an agent lives" } else { "whether some agents live" }
+            )
+        }
+    }
 }
 
 /// Stages in which a job waits for a person, the most pressing first.

@@ -17,6 +17,7 @@ mod submission;
 mod work;
 mod worker;
 
+pub(crate) use crate::worker::Unwatched;
 pub(crate) use clean::{CleanMode, clean};
 pub(crate) use demo::{DemoRequest, Played, demo};
 pub(crate) use doctor::doctor;
@@ -27,7 +28,7 @@ pub(crate) use folder::{redraw, set_up, ship};
 pub(crate) use hidden::{scripted, shim};
 pub(crate) use profile::{ListedProfile, check_engines, engine_classes, profiles};
 pub(crate) use report::{Check, Verdict};
-pub(crate) use runner::{Meeting, Reclaimed, Until, is_worked_on, reclaim, run_loop, run_one};
+pub(crate) use runner::{Meeting, Reclaimed, Until, is_worked_on, reclaim, run_loop, run_one, unwatched};
 pub(crate) use selftest::selftest;
 pub(crate) use submission::check_submission;
 pub(crate) use work::{Difference, diff, restore};

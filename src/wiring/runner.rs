@@ -19,7 +19,7 @@ use crate::{
     config::Config,
     queue::{Keeper, RunLock, Watching, keep, living_runner},
     shutdown::{Phase, Shutdown},
-    worker::{self, Orphaned, Shift, Worker},
+    worker::{self, Orphaned, Shift, Unwatched, Worker},
     workspace::sweep,
 };
 
@@ -170,6 +170,11 @@ fn end(shift: &Shift) -> Result<(), Fault> {
 /// Whether a runner works on this queue now. Where that cannot be found out it counts as one.
 pub(crate) fn is_worked_on(config: &Config) -> Result<bool, Fault> {
     Ok(living_runner(&place(config)?.state).map_or(true, |pid| pid.is_some()))
+}
+
+/// How a run stands that has no runner.
+pub(crate) fn unwatched(config: &Config, job: &JobId, run: u32) -> Result<Unwatched, Fault> {
+    Ok(worker::glance(&place(config)?.state, job.as_str(), run))
 }
 
 /// Jobs that had no runner any more.

@@ -121,7 +121,7 @@ impl Worker {
     }
 
     fn seat_of(&self, orphan: Orphan, lease: Lease) -> Seat {
-        let Orphan { job, record } = orphan;
+        let Orphan { job, record, .. } = orphan;
         let activity = self.activity.clone().filter(|_| self.only.as_ref() == Some(&job.id));
         Seat {
             // The job as it is now; what was granted with it stays.

@@ -8,6 +8,7 @@ mod agent;
 mod crew;
 mod dependencies;
 mod equip;
+mod glance;
 mod input;
 mod journal;
 mod judge;
@@ -30,6 +31,7 @@ mod trouble;
 mod turns;
 
 pub(crate) use crew::{Shift, Until, Worker};
+pub(crate) use glance::{Unwatched, glance};
 pub(crate) use options::{Options, SecretSource};
 pub(crate) use orphans::{Orphaned, reclaim};
 pub(crate) use probe::probe;

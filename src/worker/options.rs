@@ -1,6 +1,10 @@
 //! What a worker is told about this machine and its configuration. Values only; where they come from is not its business.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::engine::Catalogue;
 
@@ -60,6 +64,11 @@ impl Options {
 
     /// The folder of all jobs' runs.
     pub(super) fn runs(&self) -> PathBuf {
-        self.state.join("runs")
+        runs_of(&self.state)
     }
+}
+
+/// The folder of all jobs' runs in a fleet's state folder.
+pub(super) fn runs_of(state: &Path) -> PathBuf {
+    state.join("runs")
 }

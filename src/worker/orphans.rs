@@ -43,6 +43,19 @@ pub(crate) struct Orphaned {
 pub(super) struct Orphan {
     pub(super) job: Job,
     pub(super) record: Box<Record>,
+    agent: Agent,
+}
+
+/// How the agent of such a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Agent {
+    Works,
+    /// It ended, and what came of it is to be found out.
+    Ended,
+    /// Cannot be told, and so it is not dead.
+    Unknown,
+    /// Nothing of it is left to go on with.
+    Gone,
 }
 
 /// The jobs that this factory holds on paper.
@@ -57,18 +70,18 @@ pub(super) struct Sorted {
 
 /// Sorts every job that this factory holds.
 pub(super) async fn sort(client: &Client, options: &Options) -> Result<Sorted, Problem> {
-    let mut sorted = Sorted::default();
+    let mut held = Vec::new();
     for stage in [Stage::Assigned, Stage::Building] {
         let query = JobsQuery { stage: Some(stage), ..JobsQuery::default() };
-        for job in client.all_jobs(&query).await? {
-            if job.factory.as_deref() != Some(&options.factory) {
-                continue;
-            }
-            match going_on(options, &job) {
-                Ok(Some(record)) => sorted.alive.push(Orphan { job, record: Box::new(record) }),
-                Ok(None) => sorted.dead.push(job),
-                Err(error) => sorted.unknown.push((job, error.to_string())),
-            }
+        let jobs = client.all_jobs(&query).await?.into_iter();
+        held.extend(jobs.filter(|job| job.factory.as_deref() == Some(&options.factory)));
+    }
+    let mut sorted = Sorted::default();
+    for (job, looked) in join_all(held.into_iter().map(|job| look(options, job))).await {
+        match looked {
+            Ok(Some((record, agent))) => sorted.alive.push(Orphan { job, record: Box::new(record), agent }),
+            Ok(None) => sorted.dead.push(job),
+            Err(error) => sorted.unknown.push((job, error.to_string())),
         }
     }
     Ok(sorted)
@@ -76,16 +89,15 @@ pub(super) async fn sort(client: &Client, options: &Options) -> Result<Sorted, P
 
 /// Without a runner to go on with anything: takes back the jobs of which nothing lives and nothing is to be concluded.
 pub(crate) async fn reclaim(client: &Client, options: &Options) -> Result<Orphaned, Problem> {
-    let Sorted { alive, mut dead, unknown } = sort(client, options).await?;
+    let Sorted { alive, dead, unknown } = sort(client, options).await?;
     let mut outcome = Orphaned { left: unknown, ..Orphaned::default() };
-    for Orphan { job, record } in alive {
-        let folder = options.run_folder(job.id.as_str(), job.runs);
-        match settled(options, &record.launch_in(&folder)).await {
-            // It was about to end when it was looked at.
-            Some(ended) if record.last_word.is_none() && !is_worth_going_on(&ended) => dead.push(job),
-            Some(_) => outcome.left.push((job, "its agent has ended; `fleet run` finds out what came of it".to_owned())),
-            None => outcome.left.push((job, "its agent works on; `fleet run` goes on with it".to_owned())),
-        }
+    for Orphan { job, agent, .. } in alive {
+        let why = match agent {
+            Agent::Works => "its agent works on; `fleet run` goes on with it",
+            Agent::Ended => "its agent has ended; `fleet run` finds out what came of it",
+            Agent::Unknown | Agent::Gone => "whether its agent lives cannot be told; `fleet run` waits until it can",
+        };
+        outcome.left.push((job, why.to_owned()));
     }
     take_back(client, options, dead, &mut outcome).await?;
     Ok(outcome)
@@ -182,8 +194,15 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
+type Looked = Result<Option<(Record, Agent)>, RuntimeError>;
+
 /// The run's record, if the run is one to go on with.
-fn going_on(options: &Options, job: &Job) -> Result<Option<Record>, RuntimeError> {
+async fn look(options: &Options, job: Job) -> (Job, Looked) {
+    let looked = going_on(options, &job).await;
+    (job, looked)
+}
+
+async fn going_on(options: &Options, job: &Job) -> Looked {
     let folder = options.run_folder(job.id.as_str(), job.runs);
     let record = match Record::read(&folder) {
         Ok(Some(record)) => record,
@@ -195,46 +214,42 @@ fn going_on(options: &Options, job: &Job) -> Result<Option<Record>, RuntimeError
         }
         Err(error) => return Err(error),
     };
-    let same = record.claimed.run.number == job.runs && record.claimed.lease.epoch == job.lease_epoch;
-    if !same || record.last_word.is_some() {
-        return Ok(same.then_some(record));
+    if record.claimed.run.number != job.runs || record.claimed.lease.epoch != job.lease_epoch {
+        return Ok(None);
     }
-    let is_whole =
-        Values::read(&folder)?.is_some() && options.workspace(job.id.as_str()).join("workspace.json").exists();
-    Ok((is_whole && may_live(&record.launch_in(&folder))).then_some(record))
+    if record.last_word.is_some() {
+        return Ok(Some((record, Agent::Ended)));
+    }
+    if Values::read(&folder)?.is_none() || !options.workspace(job.id.as_str()).join("workspace.json").exists() {
+        return Ok(None);
+    }
+    let agent = agent(options, &record.launch_in(&folder)).await;
+    Ok((agent != Agent::Gone).then_some((record, agent)))
 }
 
-/// Whether a launch lives, has ended in a way that is to be concluded, or cannot be told to be dead.
-fn may_live(launch: &Path) -> bool {
-    match find(launch) {
-        Ok(Found::Alive(_) | Found::Unknown(_)) => true,
-        Ok(Found::Finished(record)) => is_worth_going_on(&record),
-        Ok(Found::Gone) => false,
-        Err(error) => {
-            tracing::debug!(launch = %launch.display(), %error, "whether a launch lives cannot be told");
-            true
-        }
+async fn agent(options: &Options, launch: &Path) -> Agent {
+    let ended = |record: &ExitRecord| if is_worth_going_on(record) { Agent::Ended } else { Agent::Gone };
+    let mut running = match find(launch) {
+        Ok(Found::Alive(running)) => running,
+        Ok(Found::Finished(record)) => return ended(&record),
+        Ok(Found::Gone) => return Agent::Gone,
+        Ok(Found::Unknown(_)) | Err(_) => return Agent::Unknown,
+    };
+    match running.status().await {
+        Ok(status) if status.state != State::Ending => Agent::Works,
+        Err(RuntimeError::NoAnswer { .. }) => Agent::Unknown,
+        // What is left of it ends within the grace, or has ended just now; how is written down after that.
+        _ => match tokio::time::timeout(options.grace * 2, running.wait()).await {
+            Ok(Ok(record)) => ended(&record),
+            Ok(Err(RuntimeError::NoRecord { .. })) => Agent::Gone,
+            Ok(Err(_)) | Err(_) => Agent::Unknown,
+        },
     }
 }
 
 /// Whether an agent that ended without a runner has a run to conclude: it ended by itself, or was asked to by the runner.
-fn is_worth_going_on(record: &ExitRecord) -> bool {
+pub(super) fn is_worth_going_on(record: &ExitRecord) -> bool {
     is_its_own_end(record) || matches!(record.reason, Reason::Stopped | Reason::Drained | Reason::Preempted)
-}
-
-/// The launch's record if it is over or ending just now; none when it works on, or cannot be told.
-async fn settled(options: &Options, launch: &Path) -> Option<ExitRecord> {
-    let mut running = match find(launch) {
-        Ok(Found::Finished(record)) => return Some(record),
-        Ok(Found::Alive(running)) => running,
-        Ok(Found::Unknown(_) | Found::Gone) | Err(_) => return None,
-    };
-    match running.status().await {
-        Ok(status) if status.state != State::Ending => None,
-        Err(RuntimeError::NoAnswer { .. }) => None,
-        // Its shim ends what is left within the grace, or is gone already.
-        _ => tokio::time::timeout(options.grace * 2, running.wait()).await.ok()?.ok(),
-    }
 }
 
 /// Ends the processes of the job's runs and saves what lies in its workspace.
@@ -279,13 +294,8 @@ async fn carry_rest(client: &Client, options: &Options, job: &Job) {
     };
     let mask = Mask::default();
     mask.set(&values.masked);
-    let target = Target {
-        job: job.id.clone(),
-        lease_epoch: job.lease_epoch,
-        run: job.runs,
-        stream: LogStream::Stdout,
-        mask,
-    };
+    let target =
+        Target { job: job.id.clone(), lease_epoch: job.lease_epoch, run: job.runs, stream: LogStream::Stdout, mask };
     let carried = Pumps::start(client, &target, &folder, From::WhatArrived).finish().await;
     Place::at(options, job.id.as_str(), job.runs).tidy(carried);
 }

@@ -55,39 +55,61 @@ pub(super) enum Checked {
 /// Runs it under a shim of its own, so that it ends as a tree and by the run's time; or goes on with the one that another
 /// runner started.
 pub(super) async fn check(check: &Check<'_>, lease: &Lease, shutdown: &Shutdown) -> Result<Checked, RuntimeError> {
-    let (folder, running) = match started_before(check).await? {
-        Some((folder, Started::Runs(running))) => (folder, running),
+    match started_before(check).await? {
         Some((_, Started::Over(record))) => return Ok(judged(check, &record)),
-        None => {
-            let nth = launches_of(check.run_folder, KIND).len() + 1;
-            let folder = check.run_folder.join(launch_name(KIND, nth));
-            let launch = Launch { run_dir: folder.clone(), spec: spec(check)? };
-            (folder, start(check.exe, launch).await?)
-        }
-    };
-    let (ended, stopped) = match wait(running, check, lease, shutdown).await {
-        Waited::HandedOver => return Ok(Checked::HandedOver),
-        Waited::Ended(ended, stopped) => (ended, stopped),
-    };
+        Some((folder, Started::Runs(running))) => match watch(&folder, running, check, lease, shutdown).await? {
+            // It most likely went down with its runner, and says nothing about the work.
+            Watched::Ended(record) if !record.as_ref().is_some_and(is_its_own_end) => {}
+            watched => return Ok(checked(check, watched)),
+        },
+        None => {}
+    }
+    let nth = launches_of(check.run_folder, KIND).len() + 1;
+    let folder = check.run_folder.join(launch_name(KIND, nth));
+    let running = start(check.exe, Launch { run_dir: folder.clone(), spec: spec(check)? }).await?;
+    Ok(checked(check, watch(&folder, running, check, lease, shutdown).await?))
+}
+
+/// What watching it brought.
+enum Watched {
+    /// By itself as far as we are concerned; without a record when its shim was killed.
+    Ended(Option<ExitRecord>),
+    Stopped(StopReason),
+    HandedOver,
+}
+
+async fn watch(
+    folder: &Path,
+    running: Running,
+    check: &Check<'_>,
+    lease: &Lease,
+    shutdown: &Shutdown,
+) -> Result<Watched, RuntimeError> {
+    let Some((ended, stopped)) = wait(running, check, lease, shutdown).await else { return Ok(Watched::HandedOver) };
     let record = match ended {
         Ok(record) => Some(record),
         Err(error) => {
             // Whatever went wrong with its shim, nothing of it may run on.
-            end_orphan(&folder, check.grace).await?;
+            end_orphan(folder, check.grace).await?;
             if !matches!(error, RuntimeError::NoRecord { .. }) {
                 return Err(error);
             }
             None
         }
     };
-    Ok(match (stopped, record) {
-        (Some(reason), _) => Checked::Interrupted(reason),
-        (None, Some(record)) => judged(check, &record),
-        (None, None) => {
+    Ok(stopped.map_or(Watched::Ended(record), Watched::Stopped))
+}
+
+fn checked(check: &Check<'_>, watched: Watched) -> Checked {
+    match watched {
+        Watched::HandedOver => Checked::HandedOver,
+        Watched::Stopped(reason) => Checked::Interrupted(reason),
+        Watched::Ended(Some(record)) => judged(check, &record),
+        Watched::Ended(None) => {
             let message = format!("the process that watched over `{}` was killed", check.command);
             Checked::Failed(Failing { result: JobResult::VerifyFailed, class: None, message }, None)
         }
-    })
+    }
 }
 
 /// A verify command of another runner.
@@ -137,13 +159,13 @@ fn spec(check: &Check<'_>) -> Result<Spec, RuntimeError> {
     })
 }
 
-/// What waiting for it brought.
-enum Waited {
-    Ended(Result<ExitRecord, RuntimeError>, Option<StopReason>),
-    HandedOver,
-}
-
-async fn wait(mut running: Running, check: &Check<'_>, lease: &Lease, shutdown: &Shutdown) -> Waited {
+/// How it ended, and for what reason we ended it. None when it is left to the next runner.
+async fn wait(
+    mut running: Running,
+    check: &Check<'_>,
+    lease: &Lease,
+    shutdown: &Shutdown,
+) -> Option<(Result<ExitRecord, RuntimeError>, Option<StopReason>)> {
     let mut standing = lease.standing();
     // What was asked while nobody watched is done now.
     standing.mark_changed();
@@ -151,7 +173,7 @@ async fn wait(mut running: Running, check: &Check<'_>, lease: &Lease, shutdown: 
     let mut stopped = None;
     loop {
         let reason = tokio::select! {
-            ended = running.wait() => return Waited::Ended(ended, stopped),
+            ended = running.wait() => return Some((ended, stopped)),
             Ok(()) = standing.changed(), if stopped.is_none() => {
                 let now = standing.borrow_and_update().clone();
                 if let Standing::Held(directive) = now {
@@ -160,11 +182,11 @@ async fn wait(mut running: Running, check: &Check<'_>, lease: &Lease, shutdown: 
                 }
                 StopReason::LeaseLost
             }
-            () = shutdown.at_least(Phase::HandOver) => return Waited::HandedOver,
+            () = shutdown.at_least(Phase::HandOver) => return None,
             // Both are true after a hand-over.
             () = shutdown.at_least(Phase::Drain), if stopped.is_none() => {
                 if shutdown.phase() >= Phase::HandOver {
-                    return Waited::HandedOver;
+                    return None;
                 }
                 StopReason::Drained
             }

@@ -160,12 +160,7 @@ async fn verify(under: &Under<'_>, finding: &Finding, journal: &mut Journal) -> 
     Ok(Some(checked))
 }
 
-fn patch(
-    under: &Under<'_>,
-    finding: &Finding,
-    failing: Option<&Failing>,
-    proof: Proof,
-) -> PatchJob {
+fn patch(under: &Under<'_>, finding: &Finding, failing: Option<&Failing>, proof: Proof) -> PatchJob {
     let Finding { conclusion, collected, .. } = finding;
     let record = finding.record.as_ref();
     let evidence = Evidence {
