@@ -114,7 +114,7 @@ const fn answer(request: Request, again: bool) -> &'static str {
         (Request::End, false) => {
             "asked to end: saving the agents' work and queueing their jobs; once more ends at once"
         }
-        (Request::End, true) => "ending at once; the next runner takes the jobs back",
+        (Request::End, true) => "ending at once; the next runner goes on from here",
         (Request::HandOver, _) => "handing over: the agents go on for the next runner",
     }
 }

@@ -230,16 +230,17 @@ fn an_agent_that_was_killed_while_nobody_watched_costs_its_job_an_attempt() {
 
 #[test]
 fn a_verify_command_goes_on_under_the_next_runner_and_one_that_was_killed_is_done_again() {
-    for killed in [false, true] {
+    for (killed, farewell) in [(false, Signal::SIGKILL), (true, Signal::SIGKILL), (false, Signal::SIGUSR1)] {
         let world = World::new();
         let folder = world.folder().display().to_string();
         let wait =
             format!("echo $$ >> {folder}/verifying; while ! test -f {folder}/go; do sleep 0.05; done; ./check.sh");
         let id = world.submit_script("verify", &format!("verify: {wait:?}\n"), "write done.txt yes");
-        let runner = start(&world, &["run"]);
+        let mut runner = start(&world, &["run"]);
         let said = || fs::read_to_string(world.folder().join("verifying")).unwrap_or_default();
         let verifying: u32 = until("the verify command", || said().trim().parse().ok());
-        end_at_once(runner);
+        signal(runner.id(), farewell);
+        runner.wait().expect("the runner is gone");
         if killed {
             signal(verifying, Signal::SIGKILL);
         }
@@ -271,7 +272,9 @@ fn a_run_whose_job_was_taken_away_meanwhile_is_ended_and_its_work_kept() {
     go(&world);
     let job = world.until_stage(&id, "testing");
     assert_eq!(json!([job["stage"], job["runs"]]), json!(["testing", 2]), "{job:#}");
-    assert!(!run_folder(&world, &id).join("run.json").exists() && !run_folder(&world, &id).join("values.json").exists());
+    assert!(
+        !run_folder(&world, &id).join("run.json").exists() && !run_folder(&world, &id).join("values.json").exists()
+    );
     signal(next.id(), Signal::SIGTERM);
     Output::finish(next).exits(0);
 }
@@ -346,4 +349,166 @@ fn the_files_of_a_process_that_is_another_one_by_now_count_as_dead() {
     world.run_once();
     let job = world.job(&id);
     assert_eq!(json!([job["stage"], job["attempts"], job["runs"]]), json!(["testing", 2, 2]), "{job:#}");
+}
+
+#[test]
+fn a_lease_that_ran_out_and_that_nobody_took_is_gone_on_with() {
+    let world = World::new();
+    let clock = world.folder().join("clock");
+    let at = |time: &str| fs::write(&clock, time).expect("the clock can be set");
+    let runner = |world: &World| {
+        quietly(world.fleet().args(["--test-mode", "run"]).env("FLEET_TEST_CLOCK", world.folder().join("clock")))
+    };
+    at("2026-11-20T10:00:00Z");
+    let id = submit_counting(&world, "late");
+    let first = runner(&world);
+    let printed = until_counting(&world, &id);
+    let agent = pid(&world, &id, "agent.json");
+    end_at_once(first);
+    // Two more runners, each an hour later.
+    for time in ["2026-11-20T11:00:00Z", "2026-11-20T12:00:00Z"] {
+        at(time);
+        let next = runner(&world);
+        let reached = fs::metadata(&printed[0]).expect("the output").len();
+        until("the next runner to go on with it", || {
+            (u64::try_from(stored(&world, &id, "stdout").len()).expect("a size") > reached).then_some(())
+        });
+        end_at_once(next);
+    }
+    go(&world);
+    world.run(&["run", "--once", "--replace"]).exits(0);
+    assert_as_if_nothing_had_happened(&world, &id, agent, &printed);
+}
+
+#[test]
+fn an_agent_that_no_runner_comes_for_is_ended_and_its_work_goes_on_in_another_run() {
+    let world = World::new();
+    world.write("fleet.toml", "[coordinator]\nlease-ttl = \"3s\"\nreap-every = \"1s\"\n");
+    let id = submit_counting(&world, "unowned");
+    let runner = start(&world, &["run"]);
+    let [printed, _] = until_counting(&world, &id);
+    end_at_once(runner);
+    until("its shim to end it", || {
+        identity(&world, &id, "exit.json").filter(|record| record["reason"] == "owner_gone")
+    });
+    go(&world);
+    world.run_once();
+    let job = world.job(&id);
+    assert_eq!(json!([job["stage"], job["attempts"], job["runs"]]), json!(["testing", 2, 2]), "{job:#}");
+    assert_eq!(stored(&world, &id, "stdout"), fs::read(printed).expect("the output"));
+}
+
+#[test]
+fn what_was_asked_of_a_run_while_it_had_no_runner_is_done_by_the_next() {
+    let world = World::new();
+    let id = submit_counting(&world, "asked");
+    let runner = start(&world, &["run"]);
+    let printed = until_counting(&world, &id);
+    let agent = pid(&world, &id, "agent.json");
+    let state = || fs::read_to_string(format!("/proc/{agent}/stat")).unwrap_or_default();
+    end_at_once(runner);
+    world.run(&["pause", &id]).exits(0);
+    let next = start(&world, &["run"]);
+    until("the agent to stand still", || state().contains(") T ").then_some(()));
+    end_at_once(next);
+    world.run(&["resume", &id]).exits(0);
+    let last = start(&world, &["run"]);
+    until("the agent to go on", || (!state().contains(") T ")).then_some(()));
+    go(&world);
+    world.until_stage(&id, "testing");
+    assert_as_if_nothing_had_happened(&world, &id, agent, &printed);
+    signal(last.id(), Signal::SIGTERM);
+    Output::finish(last).exits(0);
+}
+
+const SECRET: &str = "correct-horse-battery-staple";
+
+#[test]
+fn secrets_stay_masked_whichever_runner_carries_the_log_and_wherever_it_was_cut_off() {
+    for farewell in [Signal::SIGKILL, Signal::SIGUSR1] {
+        see_secrets_masked_after(farewell);
+    }
+}
+
+fn see_secrets_masked_after(farewell: Signal) {
+    let world = World::new();
+    world.write("fleet.toml", "[secrets]\nTOKEN = { env = \"MY_TOKEN\" }\n");
+    let go_file = world.folder().join("go").display().to_string();
+    let script = format!(
+        "run echo \"whole $TOKEN\"\n\
+         run printf \"half %.9s\" \"$TOKEN\"; while ! test -f {go_file}; do sleep 0.05; done; echo \"${{TOKEN#?????????}}\"\n\
+         write done.txt yes"
+    );
+    let verify = "verify: test -z \"$TOKEN\" && ./check.sh\nsecrets: [TOKEN]\n";
+    let id = world.submit_script("secretive", verify, &script);
+    let mut runner = quietly(world.fleet().arg("run").env("MY_TOKEN", SECRET));
+    let spool = run_folder(&world, &id).join("stdout");
+    until("the half of it", || fs::read_to_string(&spool).ok()?.ends_with("correct-h").then_some(()));
+    let log = world.repo().join(".fleet/logs").join(&id).join("1.stdout");
+    let masked = until("the masked line", || fs::read_to_string(&log).ok()?.find("whole ****"));
+    let kept = world.folder().join("kept");
+    fs::hard_link(&spool, &kept).expect("a second name for the output");
+    signal(runner.id(), farewell);
+    runner.wait().expect("the runner is gone");
+
+    let values = run_folder(&world, &id).join("values.json");
+    assert!(fs::read_to_string(&values).expect("the values").contains(SECRET));
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&values).expect("the values").permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(!fs::read_to_string(run_folder(&world, &id).join("run.json")).expect("the record").contains(SECRET));
+    if farewell == Signal::SIGKILL {
+        // The disk lost the end of the log, in the middle of the secret.
+        let cut = u64::try_from(masked + "whole ".len() + 10).expect("a size");
+        fs::File::options().write(true).open(&log).and_then(|log| log.set_len(cut)).expect("it can be cut");
+    }
+
+    // The next runner could not get the secret from where the first one had it.
+    go(&world);
+    world.run_once();
+    assert_eq!(world.stage(&id), "testing", "{:#}", world.job(&id));
+    let printed = fs::read_to_string(kept).expect("what was printed");
+    assert!(printed.contains(&format!("half {SECRET}\n")), "{printed}");
+    let expected = printed.replace(SECRET, &"*".repeat(SECRET.len()));
+    assert_eq!(fs::read_to_string(log).expect("the log"), expected);
+    assert!(!values.exists());
+}
+
+/// The runner is killed ever later, from before the claim to after the report: each time the next one brings the job to
+/// its one end, and what was done is done once.
+#[test]
+fn a_runner_that_is_killed_at_any_moment_leaves_a_job_that_ends_exactly_once() {
+    let world = World::new();
+    let mut taken_up = 0;
+    for step in 0..24 {
+        let name = format!("step-{step}");
+        let started = world.folder().join(format!("{name}.started"));
+        let script = format!("run echo x >> {}\nsay done by {name}\nwrite {name}.txt yes", started.display());
+        let id = world.submit_script(&name, &format!("verify: test -f {name}.txt\n"), &script);
+        let mut runner = start(&world, &["run", "--once"]);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_millis(40 * step);
+        while std::time::Instant::now() < deadline && runner.try_wait().expect("a runner").is_none() {
+            std::thread::park_timeout(std::time::Duration::from_millis(5));
+        }
+        drop(runner.kill());
+        runner.wait().expect("the runner is gone");
+        world.run_once();
+
+        let job = world.job(&id);
+        assert_eq!(job["stage"], "testing", "killed after {} ms: {job:#}", 40 * step);
+        assert_eq!(job["attempts"], job["runs"], "each run counts once: {job:#}");
+        let history = world.run(&["events", &id, "--json"]).exits(0).json();
+        let ends =
+            history["events"].as_array().expect("events").iter().filter(|event| event["type"] == "verify_passed");
+        assert_eq!(ends.count(), 1, "killed after {} ms: {history:#}", 40 * step);
+        let starts = fs::read_to_string(started).unwrap_or_default().lines().count();
+        let runs = usize::try_from(job["runs"].as_u64().expect("a number")).expect("a small number");
+        assert!(starts >= 1 && starts <= runs, "{starts} agents in {runs} runs");
+        let log = world.run(&["logs", &id]).exits(0).stdout;
+        assert_eq!(log.matches(&format!("done by {name}\n")).count(), 1, "{log}");
+        taken_up +=
+            u32::from(world.run(&["logs", &id, "--stream", "worker"]).stdout.contains("another runner goes on"));
+        let left = fs::read_dir(world.repo().join(".fleet/work")).expect("the workspaces").count();
+        assert_eq!(left, 0, "killed after {} ms", 40 * step);
+    }
+    assert!(taken_up > 0, "none of the kills met a run under way");
 }

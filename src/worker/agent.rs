@@ -15,10 +15,11 @@ use super::{
     options::Options,
     random_uuid,
     record::{Launched, Record, Values, launch_name},
+    replay::Replay,
     report::{Finding, verdict},
     save::{Saver, blocking},
     seat::{Outcome, Seat},
-    supervise::{Replay, Ward, Watched, overspent, supervise},
+    supervise::{Ward, Watched, overspent, supervise},
     trouble::Trouble,
 };
 use crate::{
@@ -108,10 +109,7 @@ impl Under<'_> {
         let seat = self.seat;
         let (invocation, resumed) = self.invocation(plan).await?;
         self.mask.set(&invocation.redactions);
-        if !self.mask.covers(&invocation.redactions) {
-            let why = "a secret was changed while the run was without a runner, and its log masks the old value only";
-            return Err(Trouble::Machine(why.to_owned()));
-        }
+        self.knows_all_values(&invocation.redactions)?;
         for warning in &invocation.warnings {
             journal.note(warning);
         }
@@ -132,6 +130,15 @@ impl Under<'_> {
         let run_dir = self.place.folder.join(&launched.name);
         let running = start(&seat.options.exe, Launch { run_dir, spec }).await?;
         self.follow(&launched, running, journal).await
+    }
+
+    /// A run masks what it began with. A secret that was changed while it had no runner would show itself.
+    fn knows_all_values(&self, values: &[String]) -> Result<(), Trouble> {
+        let known = Values::read(&self.place.folder)?.filter(|_| self.seat.record.is_some());
+        if known.is_none_or(|known| values.iter().all(|value| known.masked.contains(value))) {
+            return Ok(());
+        }
+        Err(Trouble::Machine("a secret was changed while the run was without a runner; it begins anew".to_owned()))
     }
 
     fn record(&self, launched: &Launched, journal: &Journal) -> Record {
@@ -202,7 +209,8 @@ impl Under<'_> {
             launch: &self.place.folder.join(&launched.name),
             before: launched.offsets,
             replay: seat.record.is_some().then(|| Replay {
-                until: (self.size("stdout"), self.size("stderr")),
+                stdout: self.unread("stdout", launched.offsets.0),
+                stderr: self.unread("stderr", launched.offsets.1),
                 progress: seat.claimed.job.progress.clone(),
             }),
         };
@@ -290,6 +298,11 @@ impl Under<'_> {
             token: Token::random()?,
             key: Token::random()?,
         })
+    }
+
+    /// The size of an output of which this launch wrote something; nothing of one to which it did not.
+    fn unread(&self, file: &str, before: u64) -> u64 {
+        Some(self.size(file)).filter(|size| *size > before).unwrap_or(0)
     }
 
     fn size(&self, file: &str) -> u64 {

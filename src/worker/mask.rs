@@ -22,16 +22,6 @@ impl Mask {
         drop(self.0.set(values));
     }
 
-    /// Whether every one of `values` is masked.
-    pub(super) fn covers(&self, values: &[String]) -> bool {
-        values.iter().all(|value| value.is_empty() || self.values().contains(value))
-    }
-
-    /// The length of the longest value, in bytes: so far back one may have begun that ends at any place.
-    pub(super) fn reach(&self) -> usize {
-        self.values().first().map_or(0, String::len)
-    }
-
     fn values(&self) -> &[String] {
         self.0.get().map_or(&[], Vec::as_slice)
     }

@@ -22,6 +22,7 @@ mod pump;
 mod pumps;
 mod random;
 mod record;
+mod replay;
 mod report;
 mod save;
 mod seat;

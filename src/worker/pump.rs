@@ -21,6 +21,9 @@ use crate::client::Client;
 /// The most that one append carries, in bytes.
 const MOST: usize = 256 * 1024;
 
+/// No value that is to be masked is longer, in bytes.
+const LONGEST_VALUE: usize = 64 * 1024;
+
 /// Which stream of which run goes where.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
@@ -41,6 +44,8 @@ pub(crate) struct Pump {
     offset: u64,
     /// Where in the stream the file's first byte stands: beyond 0 once the file was cut by whoever writes it.
     begins: u64,
+    /// What was sent last may have been cut off in the middle of a value that is to be masked.
+    cut_off: bool,
 }
 
 /// Where a stream is gone on with.
@@ -67,7 +72,7 @@ pub(crate) enum Tail {
 
 impl Pump {
     pub(crate) const fn new(client: Client, target: Target, path: PathBuf, from: From) -> Self {
-        Self { client, target, path, from, offset: 0, begins: 0 }
+        Self { client, target, path, from, offset: 0, begins: 0, cut_off: false }
     }
 
     /// Sends everything that the file holds beyond what was sent. Returns the offset reached.
@@ -85,7 +90,9 @@ impl Pump {
             let Some(send) = bytes.get(known..most - begun).filter(|send| !send.is_empty()) else {
                 return Ok(self.offset);
             };
+            let reached = self.offset + send.len() as u64;
             self.offset = self.send(send).await?;
+            self.cut_off = self.offset < reached;
         }
     }
 
@@ -97,11 +104,12 @@ impl Pump {
         let begins = fs::read_to_string(begins_beside(&self.path)).unwrap_or_default();
         self.begins = begins.trim().parse().unwrap_or(0);
         self.from = From::Beginning;
+        self.cut_off = true;
         Ok(())
     }
 
-    /// The next bytes of the file, if there are any, after some that were sent already, and how many those are: a value
-    /// may have begun in them, wherever a send was cut off.
+    /// The next bytes of the file, if there are any. After a send that was cut off some go before them that were sent
+    /// already, because a value may have begun there; how many those are.
     fn read(&mut self) -> Result<(Vec<u8>, usize), PumpError> {
         let wrong = |source| PumpError::Read { path: self.path.clone(), source };
         let mut file = match File::open(&self.path) {
@@ -117,7 +125,7 @@ impl Pump {
             fs::write(begins_beside(&self.path), self.begins.to_string()).map_err(wrong)?;
         }
         let at = self.offset - self.begins;
-        let known = self.target.mask.reach().min(usize::try_from(at).unwrap_or(usize::MAX));
+        let known = if self.cut_off { LONGEST_VALUE.min(usize::try_from(at).unwrap_or(usize::MAX)) } else { 0 };
         file.seek(SeekFrom::Start(at - known as u64)).map_err(wrong)?;
         let mut bytes = Vec::new();
         file.take((known + MOST) as u64).read_to_end(&mut bytes).map_err(wrong)?;

@@ -21,6 +21,7 @@ use super::{
     journal::Journal,
     leases::{Lease, Standing},
     mask::Mask,
+    replay::Replay,
     save::Saver,
 };
 use crate::{
@@ -62,14 +63,6 @@ pub(super) struct Ward<'a> {
     pub(super) replay: Option<Replay>,
 }
 
-/// What an earlier runner has read and told already: it is read again, for what the reader must know, and not told again.
-pub(super) struct Replay {
-    /// How far the two files reached when this runner came.
-    pub(super) until: (u64, u64),
-    /// As the coordinator knows it.
-    pub(super) progress: Option<Progress>,
-}
-
 /// How it ended.
 #[derive(Debug)]
 pub(super) struct Watched {
@@ -89,9 +82,7 @@ struct Supervisor<'a> {
     stderr_tail: String,
     usage: Usage,
     news: News,
-    /// How far the two files have been read.
-    read: (u64, u64),
-    replaying: bool,
+    replay: Option<Replay>,
     stopping: Option<StopReason>,
 }
 
@@ -130,11 +121,9 @@ pub(super) async fn supervise(
         stderr_tail: String::new(),
         usage: Usage::UNKNOWN,
         news: News::default(),
-        read: ward.before,
-        replaying: ward.replay.is_some(),
+        replay: ward.replay.clone(),
         stopping: None,
     };
-    it.look_whether_new();
     let ended = loop {
         tokio::select! {
             ended = running.wait() => break ended,
@@ -185,39 +174,22 @@ impl Supervisor<'_> {
             // A shell's `> /dev/stderr` does that, and means no harm.
             Err(error @ RuntimeError::Shrunk { .. }) => {
                 self.journal.note(&format!("{error}; it is read on from its beginning"));
-                self.replaying = false;
+                self.replay = None;
                 return Ok(());
             }
             Err(error) => return Err(error),
         };
-        let end = chunk.offset + u64::try_from(chunk.bytes.len()).unwrap_or_default();
         let lines = match stream {
-            Stream::Stdout => {
-                self.read.0 = end;
-                self.stdout.push(&chunk.bytes)
-            }
-            Stream::Stderr => {
-                self.read.1 = end;
-                self.stderr.push(&chunk.bytes)
-            }
+            Stream::Stdout => self.stdout.push(&chunk.bytes),
+            Stream::Stderr => self.stderr.push(&chunk.bytes),
         };
         for line in lines {
             self.line(stream, &line.text);
         }
-        self.look_whether_new();
+        if let Some(replay) = &mut self.replay {
+            replay.read(stream, &chunk);
+        }
         Ok(())
-    }
-
-    /// Whether all that an earlier runner may have told was read again. What it has told is then no news.
-    fn look_whether_new(&mut self) {
-        let Some(replay) = self.ward.replay.as_ref().filter(|_| self.replaying) else { return };
-        if self.read.0 < replay.until.0 || self.read.1 < replay.until.1 {
-            return;
-        }
-        self.replaying = false;
-        if self.news.progress == replay.progress {
-            self.news.progress = None;
-        }
     }
 
     fn line(&mut self, stream: Stream, line: &str) {
@@ -318,8 +290,11 @@ impl Supervisor<'_> {
 
     /// Reports what is new, if anything is.
     async fn report(&mut self) {
-        if self.replaying {
-            return;
+        match self.replay.take_if(|replay| replay.is_over()) {
+            // What was told before is no news.
+            Some(replay) if replay.progress == self.news.progress => self.news.progress = None,
+            None if self.replay.is_some() => return,
+            Some(_) | None => {}
         }
         let usage_is_due = self.news.usage && self.news.sent.is_none_or(|sent| sent.elapsed() >= USAGE_NEWS);
         if self.news.progress.is_none() && self.news.session.is_none() && !usage_is_due {
