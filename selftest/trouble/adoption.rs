@@ -346,9 +346,11 @@ fn the_files_of_a_process_that_is_another_one_by_now_count_as_dead() {
         fs::write(launch(&world, &id, "agent").join(file), known.to_string()).expect("it can be changed");
     }
     go(&world);
-    world.run_once();
-    let job = world.job(&id);
+    let next = start(&world, &["run"]);
+    let job = world.until_stage(&id, "testing");
     assert_eq!(json!([job["stage"], job["attempts"], job["runs"]]), json!(["testing", 2, 2]), "{job:#}");
+    signal(next.id(), Signal::SIGTERM);
+    Output::finish(next).exits(0);
 }
 
 #[test]
