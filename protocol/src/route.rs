@@ -36,6 +36,10 @@ pub const CLAIM: &str = "/api/fleet/claim";
 pub const STATUS: &str = "/api/fleet/status";
 /// `GET` one number that changes with every change of the queue; `?after=N&waitMs=M` waits for it.
 pub const QUEUE_STATE: &str = "/api/fleet/queue-state";
+/// `GET` the projects there are.
+pub const PROJECTS: &str = "/api/fleet/projects";
+/// `GET` one project.
+pub const PROJECT: &str = "/api/fleet/projects/{name}";
 /// `GET` the text of a profile version.
 pub const PROFILE_VERSION: &str = "/api/fleet/profiles/{name}/{version}";
 

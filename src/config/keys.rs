@@ -151,4 +151,4 @@ pub(crate) fn switch(text: &str) -> Option<bool> {
 }
 
 /// Tables of the file whose keys the user chooses.
-pub(crate) const FREE_TABLES: &[&str] = &["engines", "secrets"];
+pub(crate) const FREE_TABLES: &[&str] = &["engines", "projects", "secrets"];

@@ -9,7 +9,7 @@ use super::{
     document::Document,
     env::Environment,
     keys::{Info, Key, Reach},
-    mistake::Mistake,
+    mistake::{Mistake, Warning},
     origin::{Origin, Sourced},
     value::{Setting, found},
 };
@@ -43,6 +43,7 @@ pub(super) struct Layers<'a> {
     pub(super) environment: &'a Environment,
     pub(super) overrides: &'a Overrides,
     pub(super) mistakes: Vec<Mistake>,
+    pub(super) warnings: Vec<Warning>,
     pub(super) entries: Vec<Entry>,
 }
 

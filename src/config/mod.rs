@@ -12,6 +12,7 @@ mod mistake;
 mod model;
 mod origin;
 mod place;
+mod projects;
 mod resolve;
 mod search;
 mod template;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use fleet_protocol::{
-    ByteSize, Span,
+    ByteSize, Project, Span,
     manifest::{Defaults, RuntimeName},
 };
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) logging: Logging,
     /// `[engines.NAME]` as written.
     pub(crate) engines: BTreeMap<String, EngineTable>,
+    /// `[projects.NAME]`, by name; a repository is an absolute path or an address.
+    pub(crate) projects: Vec<Project>,
     /// `[secrets]`: where the worker finds values.
     pub(crate) secrets: BTreeMap<String, SecretSource>,
     /// The person at the keyboard, for the history: `operator:NAME`.

@@ -22,6 +22,7 @@ use super::{
     model::{Config, CoordinatorSettings, EngineTable, Logging, NamedFolders, SecretSource, WorkerSettings},
     origin::{Origin, Sourced},
     place::{Place, git_root},
+    projects,
     search::{self, Chosen},
 };
 
@@ -64,6 +65,7 @@ pub(crate) fn resolve(request: &Request) -> Result<Config, ConfigError> {
         environment: &request.environment,
         overrides: &request.overrides,
         mistakes: document.as_ref().map(Document::shape_mistakes).unwrap_or_default(),
+        warnings: document.as_ref().map(Document::unknown).unwrap_or_default(),
         entries: Vec::new(),
     };
     Resolver { request, chosen, layers }.resolve().map_err(invalid)
@@ -86,6 +88,10 @@ impl Resolver<'_> {
         let logging = Logging { level, format: self.layers.required(&keys::LOG_FORMAT).value };
         self.refuse_what_comes_later();
         let engines = self.engines();
+        let projects = match self.chosen.path() {
+            Some(path) => projects::read(&mut self.layers, path),
+            None => Vec::new(),
+        };
         let secrets = self.secrets();
         if !self.layers.mistakes.is_empty() {
             self.layers.mistakes.sort_by_key(|mistake| position(&mistake.origin));
@@ -107,11 +113,12 @@ impl Resolver<'_> {
             defaults,
             logging,
             engines,
+            projects,
             secrets,
             actor: format!("operator:{login}"),
             user_folder: search::user_folder(environment),
             clock_file: self.clock_file(),
-            warnings: self.layers.document.map(Document::unknown).unwrap_or_default(),
+            warnings: self.layers.warnings,
             entries: self.layers.entries,
         })
     }

@@ -6,7 +6,7 @@ use fleet_coordinator::{
     Clock, Coordinator, FileClock, Grace, Options, ProfileOrigin, ProfileSource, Randomness, SystemClock,
 };
 
-use super::fault::Fault;
+use super::{fault::Fault, worker::engine_names};
 use crate::{
     catalogue::{self, Entry, Folders, Source},
     client::Client,
@@ -68,6 +68,9 @@ fn options(config: &Config) -> Result<Options, Fault> {
         // Here a holder can renew whether or not this process runs.
         grace: Grace::None,
         defaults: config.defaults.clone(),
+        projects: config.projects.clone(),
+        // Every factory of this coordinator is this machine.
+        engines: Some(engine_names(config)),
         profiles: entries(config)?.into_iter().map(source).collect(),
     })
 }

@@ -65,6 +65,14 @@ pub(super) fn engines(config: &Config) -> Result<Catalogue, Fault> {
     Err(Fault::new(ExitCode::Usage, wrong.join("\n"), Some("docs/engines.md lists the keys of an engine")))
 }
 
+/// Names of all engines. What is configured of them is not looked into.
+pub(super) fn engine_names(config: &Config) -> Vec<String> {
+    let builtin = Catalogue::builtin();
+    let mut names: Vec<String> = builtin.iter().map(|engine| engine.name.clone()).collect();
+    names.extend(config.engines.keys().filter(|name| builtin.get(name).is_none()).cloned());
+    names
+}
+
 /// This process's environment, for engines to be given the allowed part of. What is no UTF-8 cannot be passed on.
 fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()

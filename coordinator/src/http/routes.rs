@@ -53,6 +53,8 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route(route::STATUS, get(status))
         .route(route::QUEUE_STATE, get(queue_state))
         .route(route::PROFILE_VERSION, get(profile_version))
+        .route(route::PROJECTS, get(projects))
+        .route(route::PROJECT, get(project))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .with_state(service)
@@ -217,4 +219,12 @@ async fn queue_state(State(service): Shared, Asker(_): Asker, Asking(query): Ask
 
 async fn profile_version(State(service): Shared, Asker(_): Asker, path: Segments) -> Response {
     markdown(service.profile_version(path.get("name"), path.get("version")))
+}
+
+async fn projects(State(service): Shared, Asker(_): Asker) -> Response {
+    answer::json(StatusCode::OK, &service.projects())
+}
+
+async fn project(State(service): Shared, Asker(_): Asker, path: Segments) -> Response {
+    look(service.project(path.get("name")))
 }

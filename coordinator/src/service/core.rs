@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use fleet_protocol::{Job, JobId, Problem, Span, manifest::Defaults, profile::Profile};
+use fleet_protocol::{Job, JobId, Project, Span, manifest::Defaults, profile::Profile};
 use jiff::Timestamp;
 
 use super::{
@@ -35,8 +35,13 @@ pub struct Options {
     pub stall_after: Span,
     /// When leases may expire first.
     pub grace: Grace,
-    /// What jobs get that say nothing themselves, nor their profile.
+    /// What jobs get that say nothing themselves, nor their profile or project.
     pub defaults: Defaults,
+    /// Every project that a job may name.
+    pub projects: Vec<Project>,
+    /// Names of the engines that every factory of this coordinator knows; none where factories have engines of their own,
+    /// so that any name is taken.
+    pub engines: Option<Vec<String>>,
     /// Every profile that a job may name; of two with one name the first counts.
     pub profiles: Vec<ProfileSource>,
 }
@@ -51,6 +56,8 @@ impl Default for Options {
             stall_after: Span::from_secs(600),
             grace: Grace::OneTtl,
             defaults: Defaults::default(),
+            projects: Vec::new(),
+            engines: None,
             profiles: Vec::new(),
         }
     }
@@ -144,17 +151,4 @@ pub(super) fn shown<J: BorrowMut<Job>>(mut shown: J) -> J {
     let job = shown.borrow_mut();
     job.actions = lifecycle::actions(job);
     shown
-}
-
-/// The profile of this name, the nearest one.
-pub(super) fn profile<'a>(options: &'a Options, name: &str) -> Result<&'a ProfileSource, Problem> {
-    let named = options.profiles.iter().filter(|source| source.profile.name == name).min_by_key(|source| source.source);
-    named.ok_or_else(|| {
-        let mut known: Vec<&str> = options.profiles.iter().map(|source| source.profile.name.as_str()).collect();
-        known.sort_unstable();
-        known.dedup();
-        let known =
-            if known.is_empty() { "there are none here".to_owned() } else { format!("known: {}", known.join(", ")) };
-        Problem::new(fleet_protocol::ErrorCode::InvalidRequest, format!("unknown profile `{name}`; {known}"))
-    })
 }

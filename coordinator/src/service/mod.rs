@@ -5,7 +5,8 @@
 //! - A job of another product is no job.
 //!
 //! `submit` takes jobs in, `claim` gives them out, `report` hears their holders, `act` the operators, `output` the runs;
-//! `change` is the loop that all changes go through. `view`, `explain` and `status` only look.
+//! `change` is the loop that all changes go through. `view`, `explain` and `status` only look; `named` knows what a task may
+//! name.
 
 mod act;
 mod blocking;
@@ -17,6 +18,7 @@ mod deps;
 mod explain;
 mod failure;
 mod fingerprint;
+mod named;
 mod output;
 mod report;
 mod search;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{event::Event, job::Job, run::Run, stage::Stage};
+use crate::{event::Event, job::Job, project::Project, run::Run, stage::Stage};
 
 /// Query of `GET /jobs`. Text filters are exact; `limit` counts jobs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,5 +59,12 @@ pub struct EventsQuery {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunList {
     pub runs: Vec<Run>,
+    pub next: Option<String>,
+}
+
+/// The projects there are, by name. They fit on one page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProjectList {
+    pub projects: Vec<Project>,
     pub next: Option<String>,
 }

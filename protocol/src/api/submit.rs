@@ -33,6 +33,9 @@ pub struct SubmitQuery {
 pub struct SubmitPreview {
     pub title: String,
     pub manifest: Manifest,
+    /// The repository to work on, as far as it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repo: Option<String>,
     /// Where each effective field came from, by its key in the task file.
     pub origins: BTreeMap<String, Origin>,
     pub warnings: Vec<String>,
@@ -43,6 +46,7 @@ words! {
     Origin, "origin" {
         Job = "job",
         Profile = "profile",
+        Project = "project",
         Default = "default",
     }
 }

@@ -37,7 +37,8 @@ pub(crate) fn entries_from_json(object: &Map<String, Value>) -> Vec<Entry> {
     object.iter().map(entry).collect()
 }
 
-fn node_from_json(value: &Value) -> Node {
+/// A value nowhere in a text.
+pub(crate) fn node_from_json(value: &Value) -> Node {
     let scalar = |text: String, style| Content::Scalar(Scalar { text, style });
     let content = match value {
         Value::Null => scalar(String::new(), Style::Plain),

@@ -11,7 +11,7 @@ mod scan;
 mod split;
 mod tree;
 
-pub(crate) use json::{camel_case, entries_from_json, kebab_case, to_json};
+pub(crate) use json::{camel_case, entries_from_json, kebab_case, node_from_json, to_json};
 pub use mistake::{Mistake, Mistakes, Warning};
 pub(crate) use reader::{Fault, Form, Reader, shown, unknown_key};
 pub(crate) use scan::entries_from_yaml;

@@ -71,7 +71,12 @@ pub const FIELDS: &[Field] = &[
     ),
     field("repo", "../shop", Honoured, "The repository to work on: a local path or a git address."),
     field("base", "main", Honoured, "The branch to start from and to ship into."),
-    field("project", "shop", NotYet, "A repository with its defaults, by the name it was registered under."),
+    field(
+        "project",
+        "shop",
+        Honoured,
+        "A repository with its defaults, by its name in the configuration; it gives what task and profile leave out.",
+    ),
     field(
         "priority",
         "high",

@@ -1,4 +1,4 @@
-//! Completing a manifest from its profile and the defaults: precedence job, profile, default.
+//! Completing a manifest from its profile, its project and the defaults: precedence job, profile, project, default.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::{
     model::{DepsMode, Kind, Manifest, Priority},
     policy::{CommandLine, ReviewPolicy},
 };
-use crate::{api::Origin, front_matter::kebab_case, profile::Profile};
+use crate::{api::Origin, front_matter::kebab_case, profile::Profile, project::Project};
 
 /// What `[defaults]` of the configuration gives to every job.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,17 +27,31 @@ pub struct Effective {
     pub origins: BTreeMap<String, Origin>,
 }
 
-/// Completes `manifest`: what the job leaves out comes from the profile, what both leave out from the defaults.
+/// What a job may leave to others, the nearest first.
+#[derive(Debug, Clone, Copy)]
+pub struct Givers<'a> {
+    pub profile: Option<&'a Profile>,
+    pub project: Option<&'a Project>,
+    pub defaults: &'a Defaults,
+}
+
+/// Completes `manifest`: what the job leaves out comes from the profile, what both leave out from the project, and then
+/// from the defaults.
 ///
 /// A field is taken whole: a job's `budget: {usd: 1}` replaces a profile's budget with all its ceilings. An empty list is
 /// a list left out. The default engine is used where nobody chose an engine, a class or preferences; where only a class was
 /// chosen, it is the preference. Priority, kind, deps-mode and review-policy always have a value afterwards.
-pub fn merge(manifest: Manifest, profile: Option<&Profile>, defaults: &Defaults) -> Effective {
+///
+/// A job's `cwd` lies in the project's repository, so the two stand in for `repo`, which is then left open.
+pub fn merge(manifest: Manifest, givers: Givers<'_>) -> Effective {
     let mut merged = Merge { origins: keys(&manifest).map(|key| (key, Origin::Job)).collect(), manifest };
-    if let Some(profile) = profile {
+    if let Some(profile) = givers.profile {
         merged.inherit(profile);
     }
-    merged.complete(defaults);
+    if let Some(project) = givers.project {
+        merged.belong(project);
+    }
+    merged.complete(givers.defaults);
     Effective { manifest: merged.manifest, origins: merged.origins }
 }
 
@@ -57,6 +71,19 @@ impl Merge {
         from.value("review-policy", &mut m.review_policy, profile.review_policy.as_ref());
         from.value("retry", &mut m.retry, profile.retry.as_ref());
         from.value("budget", &mut m.budget, profile.budget.as_ref());
+    }
+
+    fn belong(&mut self, project: &Project) {
+        let (m, from) = (&mut self.manifest, &mut Filler { origins: &mut self.origins, origin: Origin::Project });
+        if m.cwd.is_none() {
+            from.value("repo", &mut m.repo, Some(&project.repo));
+        }
+        from.value("base", &mut m.base, project.base.as_ref());
+        from.value("profile", &mut m.profile, project.profile.as_ref());
+        from.value("verify", &mut m.verify, project.verify.as_ref());
+        from.value("review-policy", &mut m.review_policy, project.review_policy.as_ref());
+        from.list("secrets", &mut m.secrets, &project.secrets);
+        from.value("budget", &mut m.budget, project.budget.as_ref());
     }
 
     fn complete(&mut self, defaults: &Defaults) {

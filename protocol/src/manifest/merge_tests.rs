@@ -1,9 +1,9 @@
-//! Precedence, field by field: only the profile, both, neither.
+//! Precedence, field by field: only the profile or the project, both, neither.
 
 use serde_json::json;
 
 use super::*;
-use crate::{api::Origin, profile::Profile};
+use crate::{api::Origin, profile::Profile, project::Project};
 
 const JOB: &str = "---
 verify: job
@@ -41,6 +41,19 @@ fn profile() -> Profile {
     crate::profile::parse(PROFILE, "x").expect("a profile")
 }
 
+fn completed(manifest: Manifest, profile: Option<&Profile>, defaults: &Defaults) -> Effective {
+    merge(manifest, Givers { profile, project: None, defaults })
+}
+
+/// What projects give besides the name of a profile, each key with a value.
+fn project() -> Project {
+    let table = json!({
+        "repo": "/srv/shop", "base": "project", "verify": "project", "review-policy": {"approvals": 3},
+        "secrets": ["PROJECT"], "budget": {"wall": "3m"},
+    });
+    Project::read("shop", table.as_object().expect("an object")).expect("a project")
+}
+
 /// The value of a key, as JSON.
 fn value(manifest: &Manifest, key: &str) -> serde_json::Value {
     serde_json::to_value(manifest).expect("json")[crate::front_matter::camel_case(key)].clone()
@@ -48,7 +61,7 @@ fn value(manifest: &Manifest, key: &str) -> serde_json::Value {
 
 #[test]
 fn only_the_profile_gives_it() {
-    let effective = merge(Manifest::default(), Some(&profile()), &Defaults::default());
+    let effective = completed(Manifest::default(), Some(&profile()), &Defaults::default());
     let as_job = parse(&PROFILE.replace("default-verify", "verify"), "x").expect("a task").manifest;
     for key in INHERITED {
         assert_eq!(value(&effective.manifest, key), value(&as_job, key), "{key}");
@@ -58,7 +71,7 @@ fn only_the_profile_gives_it() {
 
 #[test]
 fn where_both_give_it_the_job_wins_with_the_whole_value() {
-    let effective = merge(job(), Some(&profile()), &Defaults::default());
+    let effective = completed(job(), Some(&profile()), &Defaults::default());
     for key in INHERITED {
         assert_eq!(value(&effective.manifest, key), value(&job(), key), "{key}");
         assert_eq!(effective.origins.get(key), Some(&Origin::Job), "{key}");
@@ -69,7 +82,7 @@ fn where_both_give_it_the_job_wins_with_the_whole_value() {
 fn where_neither_gives_it_only_what_always_has_a_value_is_filled() {
     let empty = crate::profile::parse("You.\n", "x").expect("a profile");
     for profile in [None, Some(&empty)] {
-        let effective = merge(Manifest::default(), profile, &Defaults::default());
+        let effective = completed(Manifest::default(), profile, &Defaults::default());
         let filled = json!({"priority": "medium", "kind": "leaf", "depsMode": "hard", "reviewPolicy": "auto"});
         assert_eq!(serde_json::to_value(&effective.manifest).expect("json"), filled);
         assert_eq!(effective.origins.len(), 4);
@@ -85,14 +98,14 @@ fn defaults_fill_what_job_and_profile_leave_open() {
         review_policy: Some(ReviewPolicy::Manual),
         yolo: Some(true),
     };
-    let effective = merge(Manifest::default(), None, &defaults);
+    let effective = completed(Manifest::default(), None, &defaults);
     assert_eq!(effective.manifest.engine.as_deref(), Some("default"));
     assert_eq!(effective.manifest.verify, defaults.verify);
     assert_eq!(effective.manifest.review_policy, defaults.review_policy);
     assert_eq!(effective.manifest.yolo, Some(true));
     assert_eq!(effective.origins["engine"], Origin::Default);
 
-    let effective = merge(Manifest { yolo: Some(false), ..Manifest::default() }, Some(&profile()), &defaults);
+    let effective = completed(Manifest { yolo: Some(false), ..Manifest::default() }, Some(&profile()), &defaults);
     assert_eq!(effective.manifest.verify, Some(CommandLine::Line("profile".into())));
     assert_eq!(effective.manifest.yolo, Some(false));
     assert_eq!((effective.origins["verify"], effective.origins["yolo"]), (Origin::Profile, Origin::Job));
@@ -102,7 +115,7 @@ fn defaults_fill_what_job_and_profile_leave_open() {
 fn the_default_engine_does_not_beat_a_choice_that_somebody_made() {
     let defaults = Defaults { engine: Some("default".into()), ..Defaults::default() };
     let engine = |manifest: Manifest| {
-        let effective = merge(manifest, None, &defaults);
+        let effective = completed(manifest, None, &defaults);
         (effective.manifest.engine, effective.manifest.prefers_engine)
     };
     let class = Some("agentic-coder".to_owned());
@@ -113,21 +126,65 @@ fn the_default_engine_does_not_beat_a_choice_that_somebody_made() {
     assert_eq!(engine(Manifest { prefers_engine: prefers.clone(), ..open() }), (None, prefers.clone()));
     assert_eq!(engine(Manifest { engine_class: class.clone(), ..open() }), (None, vec!["default".into()]));
     assert_eq!(engine(Manifest { engine_class: class, prefers_engine: prefers.clone(), ..open() }), (None, prefers));
-    assert_eq!(merge(open(), Some(&profile()), &defaults).manifest.engine, None);
+    assert_eq!(completed(open(), Some(&profile()), &defaults).manifest.engine, None);
 }
 
 #[test]
 fn an_effective_manifest_reads_back_to_itself() {
-    let effective = merge(job(), Some(&profile()), &Defaults::default()).manifest;
+    let effective = completed(job(), Some(&profile()), &Defaults::default()).manifest;
     let again = parse(&render(&effective, "body"), "x").expect("a task").manifest;
     assert_eq!(again, effective);
-    assert_eq!(merge(again, Some(&profile()), &Defaults::default()).manifest, effective);
+    assert_eq!(completed(again, Some(&profile()), &Defaults::default()).manifest, effective);
 }
 
 #[test]
 fn origins_are_named_as_in_a_task_file() {
     let manifest = parse("---\npriority: 2\nidempotency-key: a\nowner: x\n---\n", "x").expect("a task").manifest;
-    let origins = merge(manifest, None, &Defaults::default()).origins;
+    let origins = completed(manifest, None, &Defaults::default()).origins;
     let given: Vec<&str> = origins.iter().filter(|(_, o)| **o == Origin::Job).map(|(key, _)| key.as_str()).collect();
     assert_eq!(given, ["idempotency-key", "priority"]);
+}
+
+#[test]
+fn a_project_stands_between_profile_and_defaults() {
+    let defaults =
+        Defaults { verify: Some(CommandLine::Line("default".into())), yolo: Some(true), ..Defaults::default() };
+    let (profile, project) = (profile(), project());
+    let origins = |manifest: Manifest, profile| {
+        let givers = Givers { profile, project: Some(&project), defaults: &defaults };
+        let effective = merge(manifest, givers);
+        move |key: &str| {
+            let verify = effective.manifest.verify.as_ref().expect("a verify command").to_string();
+            (effective.origins.get(key).copied(), if key == "verify" { verify } else { String::new() })
+        }
+    };
+    let given = origins(Manifest::default(), None);
+    for key in ["repo", "base", "review-policy", "secrets", "budget"] {
+        assert_eq!(given(key).0, Some(Origin::Project), "{key}");
+    }
+    assert_eq!(given("verify"), (Some(Origin::Project), "project".to_owned()), "it beats the default");
+    assert_eq!(given("yolo").0, Some(Origin::Default));
+    let given = origins(Manifest::default(), Some(&profile));
+    assert_eq!(given("verify"), (Some(Origin::Profile), "profile".to_owned()), "the profile beats it");
+    assert_eq!((given("budget").0, given("base").0), (Some(Origin::Profile), Some(Origin::Project)));
+    let own =
+        manifest_of("repo: /else\nbase: mine\nverify: job\nsecrets: [MINE]\nbudget: {usd: 1}\nreview-policy: auto");
+    let given = origins(own, Some(&profile));
+    for key in ["repo", "base", "verify", "secrets", "budget", "review-policy"] {
+        assert_eq!(given(key).0, Some(Origin::Job), "{key}");
+    }
+}
+
+#[test]
+fn a_folder_of_the_project_stays_one() {
+    let (project, defaults) = (project(), Defaults::default());
+    let givers = Givers { profile: None, project: Some(&project), defaults: &defaults };
+    let effective = merge(manifest_of("project: shop\ncwd: services/api"), givers);
+    assert_eq!(effective.manifest.repo, None, "a task file cannot name both");
+    let again = parse(&render(&effective.manifest, "body"), "x").expect("a task").manifest;
+    assert_eq!(merge(again, givers).manifest, effective.manifest);
+}
+
+fn manifest_of(front: &str) -> Manifest {
+    parse(&format!("---\n{front}\n---\n"), "x").expect("a task").manifest
 }

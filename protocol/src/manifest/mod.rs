@@ -2,7 +2,7 @@
 //!
 //! `model` and `policy` are what a manifest means, `fields` lists its keys, `parse` reads one from markdown with every
 //! mistake at its line and column (or from JSON by the same rules), `render` writes one, `merge` completes it from
-//! profile and defaults, `support` says what this version does not do yet.
+//! profile, project and defaults, `support` says what this version does not do yet.
 
 mod fields;
 mod glob;
@@ -28,11 +28,12 @@ mod tests;
 pub use crate::front_matter::{Mistake, Mistakes, Warning};
 pub use fields::{FIELDS, Field, Support};
 pub use glob::{BadGlob, matcher};
-pub use merge::{Defaults, Effective, merge};
+pub use merge::{Defaults, Effective, Givers, merge};
 pub use model::{DepsMode, Kind, Manifest, Priority, RuntimeName, Trust};
 pub use parse::{TaskFile, from_json, parse, validate};
 pub use policy::{Backoff, Budget, CommandLine, Limits, Retry, RetryOn, ReviewPolicy, Scope, ScopeMode};
+pub(crate) use read::{refuse_secrets, secrets};
 pub(crate) use read_policy::{budget, capabilities, command, engine_class, retry, review_policy, scope};
 pub use render::render;
-pub use site::{repository, site};
+pub use site::{anchored, repository, site};
 pub use support::{Unsupported, unsupported};

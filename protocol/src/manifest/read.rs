@@ -114,7 +114,7 @@ fn priority(reader: &mut Reader, key: &str, node: &Node, m: &mut Manifest) {
 }
 
 /// Names only: a mapping would hold values, and values do not belong here.
-fn secrets(reader: &mut Reader, key: &str, node: &Node) -> Vec<String> {
+pub(crate) fn secrets(reader: &mut Reader, key: &str, node: &Node) -> Vec<String> {
     if let Content::Map(_) = node.content {
         reader.fault(key, node.at, Fault::new("takes names of secrets, never values", rules::SECRETS_HELP));
         return Vec::new();

@@ -5,8 +5,8 @@ use super::model::Manifest;
 /// The repository of a task that was submitted from `standing`: its own `repo`, a relative one from there, else that place.
 pub fn repository(manifest: &Manifest, standing: Option<&str>) -> Option<String> {
     match (&manifest.repo, standing) {
-        (Some(repo), Some(standing)) if is_relative(repo) => Some(joined(standing, repo)),
-        (Some(repo), _) => Some(repo.clone()),
+        (Some(repo), Some(standing)) => Some(anchored(repo, standing)),
+        (Some(repo), None) => Some(repo.clone()),
         (None, standing) => standing.map(str::to_owned),
     }
 }
@@ -18,6 +18,11 @@ pub fn site(manifest: &Manifest, repo: Option<&str>) -> Option<String> {
         (Some(cwd), _) => Some(cwd.clone()),
         (None, repo) => repo.map(str::to_owned),
     }
+}
+
+/// A repository that was written down in `folder`: a relative path from there, else as it is.
+pub fn anchored(repo: &str, folder: &str) -> String {
+    if is_relative(repo) { joined(folder, repo) } else { repo.to_owned() }
 }
 
 fn joined(folder: &str, rest: &str) -> String {

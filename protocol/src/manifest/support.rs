@@ -13,7 +13,6 @@
 //! | `parent-id` | always | the parent would not wait for it |
 //! | `review-policy` | more than one approval, or named reviewers | one approval of anybody would do |
 //! | `artifacts` | always | the outputs would be deleted with the workspace |
-//! | `project` | always | another repository might be worked on |
 //!
 //! Recorded only: `prefers` (there is one factory to prefer) and `tracker-item` (a note for people).
 
@@ -77,11 +76,6 @@ pub fn unsupported(manifest: &Manifest) -> Vec<Unsupported> {
             "artifacts",
             !manifest.artifacts.is_empty(),
             "keeping extra outputs is not yet supported here: have the agent commit what must stay",
-        ),
-        (
-            "project",
-            manifest.project.is_some(),
-            "projects are not yet supported here: name the repository with `repo` or `cwd`",
         ),
     ];
     let told = |(key, asked, sentence): (&'static str, bool, &str)| {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use axum::body::Body;
-use fleet_protocol::{Span, profile, route};
+use fleet_protocol::{Project, Span, manifest::CommandLine, profile, route};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use jiff::{Timestamp, ToSpan};
@@ -52,7 +52,19 @@ pub(super) fn randomness() -> crate::clock::Randomness {
 pub(super) fn options() -> Options {
     let text = "---\ndefault-verify: npm test\ncapabilities: [git]\n---\nYou are careful.\n";
     let profile = profile::parse(text, "careful").unwrap();
+    let shop = Project {
+        name: "shop".to_owned(),
+        repo: "/srv/shop".to_owned(),
+        base: Some("trunk".to_owned()),
+        profile: Some("careful".to_owned()),
+        verify: Some(CommandLine::Line("make check".to_owned())),
+        secrets: vec!["NPM_TOKEN".to_owned()],
+        ..Project::default()
+    };
+    let web = Project { name: "web".to_owned(), repo: "/srv/web".to_owned(), ..shop.clone() };
     Options {
+        projects: vec![web, shop],
+        engines: Some(vec!["claude".to_owned(), "codex".to_owned()]),
         profiles: vec![ProfileSource { profile, text: text.to_owned(), source: ProfileOrigin::Project }],
         ..Options::default()
     }

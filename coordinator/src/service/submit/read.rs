@@ -1,18 +1,19 @@
-//! From the text of a task to what it shall run by: parsed, completed by profile and defaults, checked against what
-//! this version can do. Looks at nothing but the text and the options.
+//! From the text of a task to what it shall run by: parsed, completed by profile, project and defaults, checked against
+//! what this version can do. Looks at nothing but the text and the options.
 
 use std::collections::BTreeMap;
 
 use fleet_protocol::{
-    ErrorCode, Manifest, Problem,
+    ErrorCode, Manifest, Problem, Project,
     api::{Origin, SubmitPreview, SubmitQuery},
-    manifest::{self, Effective, Mistakes, TaskFile, Trust},
+    manifest::{self, Effective, Givers, Mistakes, TaskFile, Trust},
 };
 use serde_json::json;
 
 use crate::service::{
-    core::{Options, ProfileSource, profile},
+    core::{Options, ProfileSource},
     fingerprint::fingerprint,
+    named,
 };
 
 /// A task as it was sent.
@@ -58,7 +59,8 @@ pub(super) struct Unfit {
 
 impl Intake<'_> {
     pub(super) fn preview(self) -> SubmitPreview {
-        SubmitPreview { title: self.title, manifest: self.manifest, origins: self.origins, warnings: self.warnings }
+        let Self { title, manifest, repo, origins, warnings, .. } = self;
+        SubmitPreview { title, manifest, repo, origins, warnings }
     }
 }
 
@@ -70,7 +72,9 @@ pub(super) fn read<'a>(text: &TaskText, query: &SubmitQuery, options: &'a Option
     if let Some(problem) = problems.told() {
         return Err(Box::new(Unfit { problem, title: task.title, manifest: task.manifest, body: task.body }));
     }
-    let repo = manifest::repository(&task.manifest, query.repo.as_deref());
+    // A project is nearer to the job than the place that it was submitted from.
+    let standing = problems.project.map(|project| project.repo.as_str()).or(query.repo.as_deref());
+    let repo = manifest::repository(&task.manifest, standing);
     let fingerprint = content_of(&task, repo.as_deref());
     let mut manifest = effective.manifest;
     let wants_key = query.dedupe && manifest.idempotency_key.is_none();
@@ -119,6 +123,7 @@ fn malformed(mistakes: &Mistakes) -> Problem {
 /// What speaks against a manifest that is well-formed.
 struct Problems<'a> {
     profile: Option<&'a ProfileSource>,
+    project: Option<&'a Project>,
     /// Of each: the key, and a sentence.
     found: Vec<(String, String)>,
     against_policy: bool,
@@ -128,20 +133,22 @@ impl<'a> Problems<'a> {
     /// Judges what the job would run by, which is also what comes back: a profile may ask for what the task does not.
     fn of(manifest: &Manifest, options: &'a Options) -> (Self, Effective) {
         let mut found = Vec::new();
-        let profile = manifest.profile.as_deref().and_then(|name| match profile(options, name) {
-            Ok(source) => Some(source),
-            Err(problem) => {
-                found.push(("profile".to_owned(), problem.message));
-                None
-            }
-        });
-        let effective =
-            manifest::merge(manifest.clone(), profile.map(|source: &ProfileSource| &source.profile), &options.defaults);
+        let mut note = |key: &str, sentence| found.push((key.to_owned(), sentence));
+        let project = manifest.project.as_deref().map(|name| named::project(options, name));
+        let project = project.and_then(|project| project.map_err(|sentence| note("project", sentence)).ok());
+        let name = manifest.profile.as_deref().or_else(|| project?.profile.as_deref());
+        let profile = name.map(|name| named::profile(options, name));
+        let profile = profile.and_then(|profile| profile.map_err(|sentence| note("profile", sentence)).ok());
+        let givers = Givers { profile: profile.map(|source| &source.profile), project, defaults: &options.defaults };
+        let effective = manifest::merge(manifest.clone(), givers);
+        if let Some(Err(sentence)) = effective.manifest.engine.as_deref().map(|name| named::engine(options, name)) {
+            note("engine", sentence);
+        }
         let unsupported = manifest::unsupported(&effective.manifest);
         found.extend(unsupported.into_iter().map(|unsupported| (unsupported.key.to_owned(), unsupported.message)));
         // An untrusted task on this machine is not missing machinery only: it is what must never happen.
         let against_policy = manifest.trust == Some(Trust::Untrusted);
-        (Self { profile, found, against_policy }, effective)
+        (Self { profile, project, found, against_policy }, effective)
     }
 
     fn told(&self) -> Option<Problem> {
