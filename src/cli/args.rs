@@ -7,7 +7,7 @@ use fleet_protocol::Action;
 
 use super::{
     act, clean, completions, config, context::Makes, demo, diff, doctor, events, explain, help, init, jobs, logs, man,
-    profile, recover, run, runs, selftest, show, status, submit, watch,
+    profile, project, recover, run, runs, selftest, show, status, submit, watch,
 };
 
 /// Runs AI coding agents over a queue of tasks, and proves what they did.
@@ -115,6 +115,7 @@ pub(super) enum Verb {
     Recover(recover::Args),
     Clean(clean::Args),
     Profile(profile::Args),
+    Project(project::Args),
     Config(config::Args),
     Doctor(doctor::Args),
     Selftest(selftest::Args),
@@ -166,6 +167,6 @@ pub(super) const GROUPS: &[(&str, &[&str])] = &[
     ("Look", &["status", "watch", "jobs", "show", "runs", "logs", "events", "diff", "explain"]),
     ("Decide", &["ship", "promote", "approve", "request-changes", "reject"]),
     ("Steer", &["requeue", "redrive", "cancel", "stop", "hold", "release", "pause", "resume"]),
-    ("Look after it", &["recover", "clean", "profile", "config", "doctor", "selftest", "demo"]),
+    ("Look after it", &["recover", "clean", "profile", "project", "config", "doctor", "selftest", "demo"]),
     ("Shell", &["completions", "man", "help"]),
 ];

@@ -77,8 +77,7 @@ fn run(cli: Cli, environment: Environment) -> process::ExitCode {
         out.talk = Talk::Logged;
     }
     for warning in &config.warnings {
-        let help = warning.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
-        out.warn(&format!("{warning}{help}"));
+        out.warn(&warning.with_help());
     }
     let asking = if global.no_input { Asking::Never } else { Asking::Allowed };
     let context = match Context::new(config, out, asking, terminal) {
@@ -123,6 +122,7 @@ async fn dispatch(context: &Context, verb: Verb) -> Result<ExitCode, CliError> {
         Verb::Recover(args) => cli::recover::run(&args, context).await,
         Verb::Clean(args) => cli::clean::run(&args, context).await,
         Verb::Profile(args) => cli::profile::run(&args, context).await,
+        Verb::Project(args) => cli::project::run(&args, context).await,
         Verb::Config(args) => cli::config::run(&args, context),
         Verb::Doctor(args) => cli::doctor::run(&args, context).await,
         Verb::Selftest(args) => cli::selftest::run(&args, context).await,

@@ -10,7 +10,7 @@ use super::{
     excerpt::{LineIs, Marked, Source},
 };
 use crate::{
-    config::{ConfigError, Excerpt, Origin},
+    config::{self, ConfigError, Excerpt, Origin},
     telemetry::NotAFilter,
     wiring::Fault,
 };
@@ -39,6 +39,8 @@ pub(super) struct Report {
     pub(super) details: Value,
     /// Mistakes in files, told instead of the message.
     pub(super) sources: Vec<Source>,
+    /// What is only odd, told before.
+    pub(super) warnings: Vec<String>,
 }
 
 impl CliError {
@@ -51,6 +53,7 @@ impl CliError {
             help: None,
             details: json!({}),
             sources: Vec::new(),
+            warnings: Vec::new(),
         }))
     }
 
@@ -77,6 +80,17 @@ impl CliError {
     #[must_use]
     pub(super) fn help(self, help: impl Into<String>) -> Self {
         self.change(|report| report.help = Some(help.into()))
+    }
+
+    /// Adds what is odd in the same files.
+    #[must_use]
+    pub(super) fn beside(self, warnings: Vec<String>) -> Self {
+        self.change(|report| {
+            if !warnings.is_empty() {
+                report.details["warnings"] = json!(warnings);
+            }
+            report.warnings = warnings;
+        })
     }
 
     #[must_use]
@@ -185,6 +199,7 @@ impl From<ConfigError> for CliError {
             }
             ConfigError::Invalid(invalid) => {
                 let text = invalid.text.as_str();
+                let warnings = invalid.warnings.iter().map(config::Warning::with_help).collect();
                 let sources = invalid
                     .mistakes
                     .into_iter()
@@ -214,7 +229,7 @@ impl From<ConfigError> for CliError {
                         ),
                     })
                     .collect();
-                Self::mistakes("invalid_config", message, sources)
+                Self::mistakes("invalid_config", message, sources).beside(warnings)
             }
             ConfigError::Environment(_) => Self::new(ExitCode::Usage, "invalid_config", message),
             ConfigError::NoPlace => Self::new(ExitCode::Usage, "no_fleet_here", message)

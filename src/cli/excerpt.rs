@@ -61,6 +61,12 @@ impl Source {
         }
     }
 
+    /// One of its marks on one line.
+    pub(super) fn line(&self, marked: &Marked) -> String {
+        let help = marked.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+        format!("{}:{}:{}: {}{help}", self.name, marked.line, marked.column, marked.message)
+    }
+
     pub(super) fn to_json(&self) -> Vec<Value> {
         let one = |mistake: &Marked| {
             let place = |number: usize| (number > 0).then_some(number);

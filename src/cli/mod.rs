@@ -9,6 +9,7 @@ mod context;
 mod entry;
 mod error;
 mod excerpt;
+mod field;
 mod job_view;
 mod output;
 mod progress;
@@ -17,6 +18,7 @@ mod reference;
 mod sanitise;
 mod style;
 mod table;
+mod task;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -39,6 +41,7 @@ mod jobs;
 mod logs;
 mod man;
 mod profile;
+mod project;
 mod recover;
 mod run;
 mod runs;

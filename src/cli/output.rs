@@ -159,8 +159,7 @@ impl Output {
     /// Warns about places in a file: a line each.
     pub(super) fn warn_about(&self, source: &Source) {
         for marked in &source.marked {
-            let help = marked.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
-            self.warn(&format!("{}:{}:{}: {}{help}", source.name, marked.line, marked.column, marked.message));
+            self.warn(&source.line(marked));
         }
     }
 
@@ -169,6 +168,9 @@ impl Output {
         if self.is_json() || self.talk == Talk::Logged {
             self.err(&format!("{}\n", report.to_json()));
             return;
+        }
+        for warning in &report.warnings {
+            self.warn(warning);
         }
         self.err(&shown(report));
     }

@@ -1,27 +1,24 @@
 //! `fleet submit`: tasks into the queue.
 
-use std::{
-    io::{IsTerminal, Read},
-    time::Duration,
-};
+use std::time::Duration;
 
 use fleet_protocol::{
     ExitCode, Job, JobId, Problem, Span, Stage,
     api::{QueueStateQuery, SubmitPreview, SubmitQuery},
     job::BlockReason,
-    manifest::{Manifest, Mistake, Mistakes, Priority, parse, render},
+    manifest::{self, Mistake, Mistakes, parse},
 };
-use serde_json::Value;
 
 use super::{
     context::Context,
     error::CliError,
     excerpt::Source,
-    job_view,
+    field, job_view,
     progress::Progress,
     sanitise,
     style::{self, paint},
     table::Table,
+    task::{self, Fields, Task},
 };
 use crate::{config::git_root, wiring};
 
@@ -33,23 +30,17 @@ use crate::{config::git_root, wiring};
   fleet submit --wait --timeout 1h task.md && echo done
   generate-task | fleet submit -
   fleet submit --repo . \"Fix the typo in the README\"
+  fleet submit --project shop \"Say why a signup was refused\"
   fleet submit --dedupe nightly.md      from cron: the same task is never queued twice")]
 pub(super) struct Args {
-    /// Task files, or `-` for standard input; with --repo also the task itself.
+    /// Task files, or `-` for standard input; with --repo or --project also the task itself.
     #[arg(value_name = "FILE", required = true)]
     tasks: Vec<String>,
     /// Repository of tasks that name none: a folder or a git address (default: the one you stand in).
     #[arg(long, value_name = "REPO")]
     repo: Option<String>,
-    /// Engine, whatever the task says.
-    #[arg(long, value_name = "NAME")]
-    engine: Option<String>,
-    /// Priority, whatever the task says: critical, high, medium or low.
-    #[arg(long, value_name = "PRIORITY")]
-    priority: Option<Priority>,
-    /// Keep it out of the queue until `fleet release`.
-    #[arg(long)]
-    hold: bool,
+    #[command(flatten)]
+    fields: Fields,
     /// The same content again is the same job.
     #[arg(long)]
     dedupe: bool,
@@ -64,22 +55,13 @@ pub(super) struct Args {
     timeout: Option<Span>,
 }
 
-/// A task as it is sent.
-pub(super) struct Task {
-    /// For messages: the path as typed, `-`, or the text's first words.
-    shown: String,
-    /// The name its file had.
-    file: Option<String>,
-    text: String,
-}
-
 pub(super) async fn run(args: &Args, context: &Context) -> Result<ExitCode, CliError> {
     let tasks = read_all(args, context)?;
     let repo = repository(args.repo.as_deref(), context)?;
-    check_all(&tasks, &repo, context)?;
     let query = SubmitQuery { repo: Some(repo), dedupe: args.dedupe, ..SubmitQuery::default() };
+    let previews = check_all(&tasks, &query, context).await?;
     if args.dry_run {
-        return preview(&tasks, &query, context).await;
+        return show_all(&previews, context);
     }
     let mut jobs = Vec::new();
     for task in &tasks {
@@ -107,11 +89,23 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<ExitCode, CliE
 
 /// Submits one task file for `fleet run FILE`.
 pub(super) async fn submit_file(path: &str, context: &Context) -> Result<Job, CliError> {
-    let task = read(path, context)?;
+    let task = task::read(path, context)?;
     let repo = repository(None, context)?;
-    check_all(std::slice::from_ref(&task), &repo, context)?;
     let query = SubmitQuery { repo: Some(repo), ..SubmitQuery::default() };
+    check_all(std::slice::from_ref(&task), &query, context).await?;
     submit(&task, &query, context).await
+}
+
+fn read_all(args: &Args, context: &Context) -> Result<Vec<Task>, CliError> {
+    let says_where = args.repo.is_some() || args.fields.project.is_some();
+    args.tasks
+        .iter()
+        .map(|what| {
+            let is_text = says_where && what != "-" && !context.config.cwd.join(what).exists();
+            let task = if is_text { task::from_text(what) } else { task::read(what, context)? };
+            Ok(args.fields.laid_over(task))
+        })
+        .collect()
 }
 
 async fn submit(task: &Task, query: &SubmitQuery, context: &Context) -> Result<Job, CliError> {
@@ -142,124 +136,63 @@ fn what_of_it(job: &Job) -> String {
     }
 }
 
-/// A refusal with its mistakes shown in the file, where the answer names them.
+/// A refusal with its mistakes shown in the file, where the answer names them, or with what would help.
 fn refused(task: &Task, problem: Problem) -> CliError {
-    let mistakes: Option<Vec<Mistake>> =
-        problem.details.get("errors").and_then(|errors| serde_json::from_value(errors.clone()).ok());
-    match mistakes {
-        Some(mistakes) if !mistakes.is_empty() => invalid(&[(task, mistakes)]),
-        _ => problem.into(),
+    let errors = problem.details.get("errors").cloned().unwrap_or_default();
+    if let Ok(mistakes) = serde_json::from_value::<Vec<Mistake>>(errors.clone())
+        && !mistakes.is_empty()
+    {
+        return invalid(&[(task, mistakes)]);
+    }
+    let about = |key: &str| errors.as_array().into_iter().flatten().any(|error| error["key"] == key);
+    let error = CliError::from(problem);
+    if about("project") {
+        error.help("`fleet project list` lists the projects; [projects.NAME] in fleet.toml makes one")
+    } else if about("engine") {
+        error.help("any program is an engine: a few lines of [engines.NAME] in fleet.toml name it")
+    } else {
+        error
     }
 }
 
 fn invalid(found: &[(&Task, Vec<Mistake>)]) -> CliError {
-    let sources = found.iter().map(|(task, mistakes)| Source::of_mistakes(&task.shown, &task.text, mistakes)).collect();
+    let source = |task: &Task, marks: &[Mistake]| Source::of_mistakes(&task.shown, &task.text, marks);
+    let odd = found.iter().flat_map(|(task, _)| {
+        let source = source(task, &manifest::warnings(&task.text));
+        source.marked.iter().map(|marked| source.line(marked)).collect::<Vec<_>>()
+    });
     let names: Vec<&str> = found.iter().map(|(task, _)| task.shown.as_str()).collect();
+    let sources = found.iter().map(|(task, mistakes)| source(task, mistakes)).collect();
     CliError::mistakes("invalid_request", format!("nothing was submitted: mistakes in {}", names.join(", ")), sources)
+        .beside(odd.collect())
 }
 
-/// Every task is checked before the first one is submitted; what is only odd is warned about.
-fn check_all(tasks: &[Task], repo: &str, context: &Context) -> Result<(), CliError> {
+/// Every task is checked before the first one is submitted; what is only odd is warned about. What each would run by.
+async fn check_all(tasks: &[Task], query: &SubmitQuery, context: &Context) -> Result<Vec<SubmitPreview>, CliError> {
     let mut wrong = Vec::new();
-    let mut read = Vec::new();
     for task in tasks {
         match parse(&task.text, task.file.as_deref().unwrap_or("task.md")) {
             Ok(_) if task.text.trim().is_empty() => {
                 return Err(CliError::usage(format!("{} is empty: there is nothing to do in it", task.shown))
                     .help("write the task in markdown; `fleet help task-file` shows one"));
             }
-            Ok(parsed) => {
-                context.out.warn_about(&Source::of_mistakes(&task.shown, &task.text, &parsed.warnings));
-                read.push(parsed.manifest);
-            }
+            Ok(parsed) => context.out.warn_about(&Source::of_mistakes(&task.shown, &task.text, &parsed.warnings)),
             Err(Mistakes(mistakes)) => wrong.push((task, mistakes)),
         }
     }
     if !wrong.is_empty() {
         return Err(invalid(&wrong));
     }
-    read.iter().try_for_each(|manifest| Ok(wiring::check_submission(&context.config, manifest, repo)?))
-}
-
-fn read_all(args: &Args, context: &Context) -> Result<Vec<Task>, CliError> {
-    args.tasks
-        .iter()
-        .map(|what| {
-            let is_text = args.repo.is_some() && what != "-" && !context.config.cwd.join(what).exists();
-            let task = if is_text { from_text(what) } else { read(what, context)? };
-            Ok(override_fields(task, args))
-        })
-        .collect()
-}
-
-fn read(what: &str, context: &Context) -> Result<Task, CliError> {
-    if what == "-" {
-        return read_stdin();
-    }
-    let path = context.config.cwd.join(what);
-    let bytes = std::fs::read(&path).map_err(|error| {
-        if error.kind() == std::io::ErrorKind::IsADirectory {
-            return CliError::usage(format!("{what} is a folder, not a task file"))
-                .help(format!("to submit what is in it: fleet submit {}/*.md", what.trim_end_matches('/')));
+    let mut previews = Vec::new();
+    for task in tasks {
+        let query = SubmitQuery { file: task.file.clone(), ..query.clone() };
+        let preview = context.client()?.preview(&task.text, &query).await.map_err(|problem| refused(task, problem))?;
+        for warning in wiring::check_submission(&context.config, &preview)? {
+            context.out.warn(&format!("{}: {warning}", task.shown));
         }
-        let failed = CliError::io(format!("cannot read {what}"), &error);
-        if what.contains(char::is_whitespace) {
-            failed.help(format!("to submit a sentence as the task, say where: fleet submit --repo . \"{what}\""))
-        } else {
-            failed
-        }
-    })?;
-    let file = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
-    Ok(Task { shown: what.to_owned(), file, text: text_of(what, bytes)? })
-}
-
-fn read_stdin() -> Result<Task, CliError> {
-    let mut stdin = std::io::stdin();
-    if stdin.is_terminal() {
-        return Err(CliError::usage("`-` reads the task from standard input, which is a terminal")
-            .help("pipe a task in, or name a file: fleet submit task.md"));
+        previews.push(preview);
     }
-    let mut bytes = Vec::new();
-    stdin.read_to_end(&mut bytes).map_err(|error| CliError::io("cannot read standard input", &error))?;
-    Ok(Task { shown: "-".to_owned(), file: None, text: text_of("standard input", bytes)? })
-}
-
-fn text_of(name: &str, bytes: Vec<u8>) -> Result<String, CliError> {
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        CliError::new(ExitCode::Usage, "invalid_request", format!("{name} is not UTF-8 text (byte {at})"))
-    })
-}
-
-fn from_text(text: &str) -> Task {
-    let first = text.lines().next().unwrap_or_default().trim();
-    let mut title: String = first.chars().take(72).collect();
-    if title.len() < first.len() {
-        title.push('…');
-    }
-    let manifest = Manifest { title: Some(title.clone()), ..Manifest::default() };
-    Task { shown: title, file: None, text: render(&manifest, &format!("{text}\n")) }
-}
-
-/// Writes what flags say into the task. Without such flags it stays byte for byte.
-fn override_fields(task: Task, args: &Args) -> Task {
-    if args.engine.is_none() && args.priority.is_none() && !args.hold {
-        return task;
-    }
-    // A task with mistakes is left alone: checking tells them, at the places the user knows.
-    let Ok(parsed) = parse(&task.text, task.file.as_deref().unwrap_or("task.md")) else { return task };
-    let mut manifest = parsed.manifest;
-    manifest.title.get_or_insert(parsed.title);
-    if let Some(engine) = &args.engine {
-        manifest.engine = Some(engine.clone());
-    }
-    if args.priority.is_some() {
-        manifest.priority = args.priority;
-    }
-    if args.hold {
-        manifest.hold = Some(true);
-    }
-    Task { text: render(&manifest, &parsed.body), ..task }
+    Ok(previews)
 }
 
 /// The repository for tasks that name none: an address as it is, a folder absolute.
@@ -284,14 +217,12 @@ fn is_address(text: &str) -> bool {
     text.contains("://") || text.split_once(':').is_some_and(|(host, _)| !host.is_empty() && !host.contains('/'))
 }
 
-async fn preview(tasks: &[Task], query: &SubmitQuery, context: &Context) -> Result<ExitCode, CliError> {
-    for task in tasks {
-        let query = SubmitQuery { file: task.file.clone(), ..query.clone() };
-        let preview = context.client()?.preview(&task.text, &query).await.map_err(|problem| refused(task, problem))?;
+fn show_all(previews: &[SubmitPreview], context: &Context) -> Result<ExitCode, CliError> {
+    for preview in previews {
         if context.out.is_json() {
-            context.out.json_line(&preview)?;
+            context.out.json_line(preview)?;
         } else {
-            context.out.data(&shown(&preview))?;
+            context.out.data(&shown(preview))?;
         }
     }
     context.out.say("nothing was queued");
@@ -303,26 +234,11 @@ fn shown(preview: &SubmitPreview) -> String {
     let manifest = serde_json::to_value(&preview.manifest).expect("a manifest is plain data");
     table.row(vec!["title".into(), "".into(), preview.title.as_str().into()]);
     for (key, value) in manifest.as_object().into_iter().flatten().filter(|(key, _)| *key != "title") {
-        let key = kebab(key);
+        let key = field::name(key);
         let origin = preview.origins.get(&key).map_or("", |origin| origin.as_str());
-        let value = match value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        table.row(vec![key.into(), origin.into(), value.into()]);
+        table.row(vec![key.into(), origin.into(), field::value(value).into()]);
     }
     table.render(None)
-}
-
-/// `idempotencyKey` → `idempotency-key`.
-fn kebab(camel: &str) -> String {
-    camel.chars().fold(String::new(), |mut text, c| {
-        if c.is_ascii_uppercase() {
-            text.push('-');
-        }
-        text.push(c.to_ascii_lowercase());
-        text
-    })
 }
 
 /// Waits until each job is done or parked for a person.
@@ -378,18 +294,5 @@ mod tests {
         for path in [".", "/srv/x", "./a:b", "a/b:c", ":x", "~/x"] {
             assert!(!is_address(path), "{path}");
         }
-    }
-
-    #[test]
-    fn field_names_are_those_of_the_task_file() {
-        assert_eq!(kebab("idempotencyKey"), "idempotency-key");
-        assert_eq!(kebab("repo"), "repo");
-    }
-
-    #[test]
-    fn a_sentence_becomes_a_task_with_a_short_title() {
-        let task = from_text(&format!("{}\nmore", "long ".repeat(40)));
-        assert!(task.shown.ends_with('…') && task.shown.chars().count() == 73, "{}", task.shown);
-        assert!(task.text.contains("more\n"));
     }
 }

@@ -38,12 +38,31 @@ struct State {
     /// By method and path, with the query when it matters; the last answer stays.
     answers: BTreeMap<String, Vec<(u16, String)>>,
     asked: Vec<(String, String)>,
+    /// What any task would run by, or why none would.
+    preview: Option<Result<Value, Problem>>,
 }
 
 impl Fake {
     /// Answers `METHOD /path` (or `METHOD /path?query`) with a document.
     pub(super) fn on(self, request: &str, answer: Value) -> Self {
         self.answer(request, 200, answer.to_string())
+    }
+
+    /// Tells of any task that it would run by this.
+    pub(super) fn previews(self, preview: Value) -> Self {
+        self.0.lock().expect("no test panicked").preview = Some(Ok(preview));
+        self
+    }
+
+    /// Refuses any task when it is only looked at.
+    pub(super) fn refuse_previews(self, problem: Problem) -> Self {
+        self.0.lock().expect("no test panicked").preview = Some(Err(problem));
+        self
+    }
+
+    /// Answers a `POST` that makes something new.
+    pub(super) fn creates(self, request: &str, answer: Value) -> Self {
+        self.answer(request, 201, answer.to_string())
     }
 
     /// Answers with a problem.
@@ -82,7 +101,15 @@ impl Fake {
                 let body = to_bytes(request.into_body(), usize::MAX).await.expect("a body");
                 let mut state = state.lock().expect("no test panicked");
                 state.asked.push((name.clone(), String::from_utf8_lossy(&body).into_owned()));
-                let key = if state.answers.contains_key(&name) { name } else { bare };
+                let key = if state.answers.contains_key(&name) { name.clone() } else { bare };
+                if is_preview(&name) {
+                    let answer = state.preview.clone().transpose();
+                    let (status, body) = match answer {
+                        Ok(answer) => (200, preview(&name, answer).to_string()),
+                        Err(error) => (error.code.status(), json!(ProblemBody { error }).to_string()),
+                    };
+                    return Response::builder().status(status).body(Body::from(body)).expect("an answer");
+                }
                 let (status, body) = match state.answers.get_mut(&key) {
                     Some(answers) if answers.len() > 1 => answers.remove(0),
                     Some(answers) => answers[0].clone(),
@@ -96,6 +123,21 @@ impl Fake {
             }
         })
     }
+}
+
+/// A look at what a task would run by, before it is submitted.
+fn is_preview(request: &str) -> bool {
+    request.starts_with("POST /api/fleet/jobs?") && request.contains("dryRun=true")
+}
+
+/// What a task would run by: `answer`, else as one that says nothing, in the repository that the request names.
+fn preview(request: &str, answer: Option<Value>) -> Value {
+    let query = request.split_once('?').map(|(_, query)| query).unwrap_or_default();
+    let query: BTreeMap<String, String> = serde_urlencoded::from_str(query).expect("a query");
+    let usual = || json!({ "title": "Do it", "manifest": { "engine": "scripted" }, "origins": {}, "warnings": [] });
+    let mut preview = answer.unwrap_or_else(usual);
+    preview["repo"] = json!(query.get("repo"));
+    preview
 }
 
 /// A job as the API shows it; `change` sets further fields.

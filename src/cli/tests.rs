@@ -286,9 +286,10 @@ fn submit_prints_ids_alone_and_sends_the_file_byte_for_byte() {
     let fake = Fake::default().on("POST /api/fleet/jobs", json!(job(ID, "queued", json!({}))));
     let outcome = world.run(&fake, &["submit", "task.md"]);
     assert_eq!((outcome.exit, outcome.stdout), (ExitCode::Success, format!("{ID}\n")));
-    let (request, body) = fake.asked().remove(0);
+    let asked = fake.asked();
+    let (request, body) = asked.iter().find(|(request, _)| !request.contains("dryRun")).expect("a submission");
     assert!(request.contains("file=task.md") && request.contains("repo=%2F"), "{request}");
-    assert_eq!(body, "# Do it\r\n---\nand more\n");
+    assert_eq!(*body, "# Do it\r\n---\nand more\n");
     assert_eq!(world.run(&fake, &["submit", "task.md", "--json"]).json()["id"], ID);
 }
 
@@ -352,7 +353,7 @@ fn a_dry_run_prints_each_field_with_its_origin() {
         "title": "Do it", "manifest": { "engine": "claude", "verify": "make check" },
         "origins": { "engine": "default", "verify": "profile" }, "warnings": [],
     });
-    let fake = Fake::default().on("POST /api/fleet/jobs", preview);
+    let fake = Fake::default().previews(preview);
     insta::assert_snapshot!(world.run(&fake, &["submit", "--dry-run", "task.md"]).stdout, @r"
     FIELD   FROM     VALUE
     title            Do it
@@ -360,6 +361,117 @@ fn a_dry_run_prints_each_field_with_its_origin() {
     verify  profile  make check
     ");
     assert!(fake.asked().iter().all(|(request, _)| request.contains("dryRun=true")));
+}
+
+#[test]
+fn a_mistake_does_not_hide_what_is_odd() {
+    let world = World::new();
+    world.write("task.md", "---\nverfiy: x\npriority: soon\n---\nDo it.\n");
+    let outcome = world.run(&Fake::default(), &["submit", "task.md"]);
+    assert!(outcome.stderr.starts_with("warning: task.md:2:1: unknown key `verfiy`"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("error: `priority`: unknown priority `soon`"), "{}", outcome.stderr);
+    let outcome = world.run(&Fake::default(), &["submit", "--json", "task.md"]);
+    let error: Value = serde_json::from_str(&outcome.stderr).expect("one object");
+    let details = &error["error"]["details"];
+    assert_eq!(
+        (details["errors"].as_array().map(Vec::len), details["warnings"].as_array().map(Vec::len)),
+        (Some(1), Some(1))
+    );
+}
+
+#[test]
+fn a_program_that_is_not_here_is_warned_about_and_the_job_is_queued() {
+    let world = World::new();
+    world.write("fleet.toml", "[engines.ghost]\ncommand = [\"/nowhere/ghost\"]\n");
+    world.write("task.md", "Do it.\n");
+    for (manifest, said) in [
+        (
+            json!({ "engine": "ghost" }),
+            "task.md: engine `ghost` is not available; `ghost`: no program `/nowhere/ghost`",
+        ),
+        (json!({ "engine": "scripted", "verify": "./check.sh now" }), "`./check.sh`, which is not in the repository"),
+        (json!({ "engine": "scripted", "verify": ["no-such-check"] }), "`no-such-check`, which is neither a program"),
+    ] {
+        let preview = json!({ "title": "Do it", "manifest": manifest, "origins": {}, "warnings": [] });
+        let fake = Fake::default().previews(preview).on("POST /api/fleet/jobs", json!(job(ID, "queued", json!({}))));
+        let outcome = world.run(&fake, &["submit", "task.md"]);
+        assert_eq!((outcome.exit, outcome.stdout), (ExitCode::Success, format!("{ID}\n")));
+        assert!(outcome.stderr.contains(said), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_job_that_waits_for_an_unknown_one_is_told_so() {
+    let world = World::new();
+    world.write("task.md", "Do it.\n");
+    let blocked = json!({ "blockedBy": [{ "dep": "schmea", "reason": "unknown" }], "deps": ["schmea"] });
+    let fake = Fake::default().creates("POST /api/fleet/jobs", json!(job(ID, "blocked", blocked)));
+    let outcome = world.run(&fake, &["submit", "task.md"]);
+    assert_eq!((outcome.exit, outcome.stdout), (ExitCode::Success, format!("{ID}\n")));
+    assert!(outcome.stderr.contains("waits for `schmea`, which no job is called yet"), "{}", outcome.stderr);
+}
+
+#[test]
+fn what_a_task_names_and_is_not_there_is_refused_with_what_would_help() {
+    let world = World::new();
+    world.write("task.md", "Do it.\n");
+    for (key, help) in [("project", "fleet project list"), ("engine", "[engines.NAME]")] {
+        let problem = Problem::new(ErrorCode::InvalidRequest, format!("unknown {key} `x`; known: y"))
+            .with(json!({ "errors": [{ "key": key, "message": "unknown" }] }));
+        let outcome = world.run(&Fake::default().refuse_previews(problem), &["submit", "task.md"]);
+        assert_eq!((outcome.exit, outcome.stdout.as_str()), (ExitCode::Usage, ""));
+        assert!(outcome.stderr.contains("known: y") && outcome.stderr.contains(help), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn projects_are_listed_and_shown() {
+    let shop = json!({
+        "name": "shop", "description": "The shop", "repo": "/srv/shop", "base": "trunk", "profile": null,
+        "verify": ["npm", "test"], "reviewPolicy": "manual", "secrets": [], "budget": { "usd": 2.5 },
+    });
+    let list = json!({ "projects": [shop], "next": null });
+    let fake = Fake::default().on("GET /api/fleet/projects", list.clone());
+    let world = World::new();
+    assert_eq!(world.run(&fake, &["project", "list", "--json"]).json(), list);
+    insta::assert_snapshot!(world.run(&fake, &["project", "list"]).stdout, @r"
+    NAME  REPOSITORY  BASE   DESCRIPTION
+    shop  /srv/shop   trunk  The shop
+    ");
+    assert_eq!(world.run(&fake, &["project", "show", "shop", "--json"]).json(), shop);
+    insta::assert_snapshot!(world.run(&fake, &["project", "show", "shop"]).stdout, @r#"
+    KEY            VALUE
+    name           shop
+    base           trunk
+    budget         {"usd":2.5}
+    description    The shop
+    repo           /srv/shop
+    review-policy  manual
+    verify         ["npm","test"]
+    "#);
+    let outcome = world.run(&fake, &["project", "show", "shpo"]);
+    assert_eq!((outcome.exit, outcome.stdout.as_str()), (ExitCode::NotFound, ""));
+    assert!(outcome.stderr.contains("did you mean `shop`?"), "{}", outcome.stderr);
+    let none = Fake::default().on("GET /api/fleet/projects", json!({ "projects": [], "next": null }));
+    let outcome = world.run(&none, &["project", "list"]);
+    assert_eq!((outcome.exit, outcome.stdout.as_str()), (ExitCode::Success, ""));
+    assert!(outcome.stderr.starts_with("no projects; [projects.NAME]"), "{}", outcome.stderr);
+}
+
+#[test]
+fn profiles_that_are_right_are_named_for_programs_too() {
+    let world = World::new();
+    world.write("right.md", "You work with care.\n");
+    world.write("wrong.md", "---\nengine-class: odd\nretry: x\n---\nYou.\n");
+    let outcome = world.run(&Fake::default(), &["profile", "validate", "--json", "right.md"]);
+    assert_eq!((outcome.exit, outcome.json()), (ExitCode::Success, json!({ "valid": ["right.md"] })));
+    let outcome = world.run(&Fake::default(), &["profile", "validate", "--json", "right.md", "wrong.md"]);
+    assert_eq!((outcome.exit, outcome.stdout.as_str()), (ExitCode::Usage, ""));
+    let told = outcome.stderr.lines().last().expect("an object");
+    let error: Value = serde_json::from_str(told).expect("one object");
+    let errors = error["error"]["details"]["errors"].as_array().expect("a list").clone();
+    let places: Vec<_> = errors.iter().map(|error| (error["file"].as_str(), error["line"].as_u64())).collect();
+    assert_eq!(places, [(Some("wrong.md"), Some(2)), (Some("wrong.md"), Some(3))]);
 }
 
 #[test]

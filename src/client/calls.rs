@@ -6,8 +6,8 @@ use fleet_protocol::{
     Action, ErrorCode, Event, Job, JobId, Problem, Run,
     api::{
         ActionRequest, ClaimRequest, Claimed, EmptyReason, EventList, EventsQuery, Explanation, JobList, JobsQuery,
-        LogAppend, LogAppended, LogChunk, LogsQuery, PatchJob, QueueState, QueueStateQuery, ReleaseRequest,
-        RenewManyAnswer, RenewManyRequest, RunList, StatusView, SubmitPreview, SubmitQuery,
+        LogAppend, LogAppended, LogChunk, LogsQuery, PatchJob, ProjectList, QueueState, QueueStateQuery,
+        ReleaseRequest, RenewManyAnswer, RenewManyRequest, RunList, StatusView, SubmitPreview, SubmitQuery,
     },
     route,
 };
@@ -46,6 +46,11 @@ impl Client {
     pub(crate) async fn preview(&self, text: &str, query: &SubmitQuery) -> Result<SubmitPreview, Problem> {
         let query = SubmitQuery { dry_run: true, ..query.clone() };
         decode(&self.post_task(text, &query).await?)
+    }
+
+    /// The projects there are, by name.
+    pub(crate) async fn projects(&self) -> Result<ProjectList, Problem> {
+        self.get(route::PROJECTS).await
     }
 
     /// One page of jobs.

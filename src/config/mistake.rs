@@ -37,6 +37,14 @@ impl Mistake {
         self
     }
 
+    /// With its place, and in brackets what would be right: one line.
+    pub(crate) fn with_help(&self) -> String {
+        match &self.help {
+            Some(help) => format!("{self} ({help})"),
+            None => self.to_string(),
+        }
+    }
+
     #[must_use]
     pub(super) fn hidden(mut self) -> Self {
         self.excerpt = Excerpt::Hide;
@@ -59,6 +67,8 @@ impl fmt::Display for Mistake {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Invalid {
     pub(crate) mistakes: Vec<Mistake>,
+    /// What is only odd, told all the same: it may be what led to a mistake.
+    pub(crate) warnings: Vec<Warning>,
     /// Empty when no file was read.
     pub(crate) text: String,
 }

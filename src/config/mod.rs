@@ -22,7 +22,7 @@ mod value;
 
 pub(crate) use env::Environment;
 pub(crate) use layers::{Entry, Overrides};
-pub(crate) use mistake::{ConfigError, Excerpt};
+pub(crate) use mistake::{ConfigError, Excerpt, Warning};
 pub(crate) use model::{Config, LogFormat, SecretSource};
 pub(crate) use origin::Origin;
 pub(crate) use place::{Place, git_root};

@@ -18,7 +18,7 @@ use super::{
     env::{self, Environment},
     keys::{self, Key},
     layers::{Entry, Layers, Overrides},
-    mistake::{ConfigError, Invalid, Mistake},
+    mistake::{ConfigError, Invalid, Mistake, Warning},
     model::{Config, CoordinatorSettings, EngineTable, Logging, NamedFolders, SecretSource, WorkerSettings},
     origin::{Origin, Sourced},
     place::{Place, git_root},
@@ -55,9 +55,10 @@ pub(crate) fn resolve(request: &Request) -> Result<Config, ConfigError> {
         }
         None => String::new(),
     };
-    let invalid = |mistakes| ConfigError::Invalid(Box::new(Invalid { mistakes, text: text.clone() }));
+    let invalid =
+        |(mistakes, warnings)| ConfigError::Invalid(Box::new(Invalid { mistakes, warnings, text: text.clone() }));
     let document = match chosen.path() {
-        Some(path) => Some(Document::parse(path, &text).map_err(invalid)?),
+        Some(path) => Some(Document::parse(path, &text).map_err(|mistakes| invalid((mistakes, Vec::new())))?),
         None => None,
     };
     let layers = Layers {
@@ -78,7 +79,7 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    fn resolve(mut self) -> Result<Config, Vec<Mistake>> {
+    fn resolve(mut self) -> Result<Config, (Vec<Mistake>, Vec<Warning>)> {
         let product = self.layers.required(&keys::PRODUCT);
         let (named, place) = self.place();
         let worker = self.worker();
@@ -95,7 +96,7 @@ impl Resolver<'_> {
         let secrets = self.secrets();
         if !self.layers.mistakes.is_empty() {
             self.layers.mistakes.sort_by_key(|mistake| position(&mistake.origin));
-            return Err(self.layers.mistakes);
+            return Err((self.layers.mistakes, self.layers.warnings));
         }
         self.layers
             .entries

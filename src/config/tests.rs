@@ -179,6 +179,13 @@ fn unknown_keys_are_warned_about_with_the_nearest_known_one() {
 }
 
 #[test]
+fn a_mistake_does_not_hide_a_misspelt_key() {
+    let found = invalid(&Folder::with("qeue = \"x\"\n[worker]\nmax = 0\n").request());
+    assert_eq!((found.mistakes.len(), found.warnings.len()), (1, 1));
+    assert_eq!(found.warnings[0].message, "unknown key `qeue`");
+}
+
+#[test]
 fn names_of_the_seed_are_aliases_and_a_disagreement_names_both() {
     let folder = Folder::empty();
     let mut request = folder.request();
@@ -228,6 +235,56 @@ fn secrets_are_places_never_values() {
     let shown = format!("{:?}", config.entries);
     assert!(shown.contains("MY_A") && shown.contains("pass"), "{shown}");
     assert!(!shown.contains("canary"), "{shown}");
+}
+
+#[test]
+fn a_project_is_read_and_its_repository_lies_from_the_file() {
+    let folder = Folder::with(concat!(
+        "[projects.web]\nrepo = \"https://host/web.git\"\n",
+        "[projects.shop]\nrepo = \"./code/shop\"\nbase = \"trunk\"\nverify = [\"npm\", \"test\"]\n",
+        "review-policy = \"manual\"\nsecrets = [\"NPM_TOKEN\"]\nbudget = { usd = 2.5, wall = \"30m\" }\n",
+    ));
+    let config = valid(&Request { cwd: folder.path().join("code"), ..folder.request() });
+    let names: Vec<&str> = config.projects.iter().map(|project| project.name.as_str()).collect();
+    assert_eq!(names, ["shop", "web"]);
+    let repo = folder.path().join("code/shop").to_string_lossy().into_owned();
+    assert_eq!(config.projects[0].repo, repo);
+    assert_eq!(config.projects[1].repo, "https://host/web.git");
+    assert_eq!(entry(&config, "projects.shop.repo").value, json!(repo));
+    assert!(entry(&config, "projects.shop.base").origin.to_string().ends_with("fleet.toml:5"));
+    assert_eq!(config.warnings, []);
+}
+
+#[test]
+fn every_mistake_of_a_project_is_told_at_its_place_and_an_unknown_key_beside_it() {
+    let folder = Folder::with(concat!(
+        "[projects.shop]\nverfy = \"x\"\nbase = \"a b\"\nbudget = { usd = \"much\" }\n",
+        "[projects]\nweb = 3\n",
+    ));
+    let found = invalid(&folder.request());
+    let told = messages(&found);
+    let at = |place: &str, said: &str| {
+        told.iter().any(|told| told.contains(&format!("fleet.toml:{place}: ")) && told.contains(said))
+    };
+    assert!(at("1:11", "projects.shop: names no repository"), "{told:?}");
+    assert!(at("3:8", "`base`: `a b` is not the name of a branch"), "{told:?}");
+    assert!(at("6:1", "projects.web: expected a table, found the number 3"), "{told:?}");
+    assert_eq!(
+        found.warnings.iter().map(|odd| odd.message.as_str()).collect::<Vec<_>>(),
+        ["unknown key `projects.shop.verfy`"]
+    );
+    assert_eq!(found.warnings[0].help.as_deref(), Some("did you mean `verify`?"));
+    assert!(at("4:10", "`budget.usd`: `much` is not an amount above 0"), "{told:?}");
+}
+
+#[test]
+fn a_value_in_a_project_that_looks_like_a_secret_is_not_shown() {
+    let token = format!("gh{}", "p_0123456789abcdefghij");
+    let folder = Folder::with(&format!("[projects.shop]\nrepo = \".\"\nverify = \"T={token} make\"\n"));
+    let found = invalid(&folder.request());
+    assert_eq!(found.mistakes.len(), 1);
+    assert_eq!(found.mistakes[0].excerpt, super::Excerpt::Hide);
+    assert!(!found.mistakes[0].to_string().contains("0123456789"), "{}", found.mistakes[0]);
 }
 
 #[test]

@@ -74,7 +74,7 @@ pub(super) fn engine_names(config: &Config) -> Vec<String> {
 }
 
 /// This process's environment, for engines to be given the allowed part of. What is no UTF-8 cannot be passed on.
-fn environment() -> BTreeMap<String, String> {
+pub(super) fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use git2::{BranchType, ErrorCode, Oid, Repository, RepositoryOpenFlags};
@@ -80,6 +80,21 @@ impl Source {
     /// How many tracked files of the checkout differ from what is committed, and so are not seen by an agent.
     pub(crate) fn dirty(&self) -> Result<usize, WorkspaceError> {
         self.checkout.as_deref().map_or(Ok(0), |checkout| Ok(changed_files(checkout)?.len()))
+    }
+
+    /// Whether the base commit has a file at `path`, relative to where one stands. A path that leads out is not judged.
+    pub(crate) fn holds(&self, path: &Path) -> Result<bool, WorkspaceError> {
+        if path.components().any(|part| part == Component::ParentDir) {
+            return Ok(true);
+        }
+        let path: PathBuf = self.inside.join(path).components().filter(|part| *part != Component::CurDir).collect();
+        let repo = self.repository()?;
+        let tree = repo.find_commit(self.base_commit).and_then(|commit| commit.tree());
+        match tree.during("read the base of", &self.git_dir)?.get_path(&path) {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(false),
+            Err(error) => Err(error).during("read the base of", &self.git_dir),
+        }
     }
 
     /// Who the user's settings say commits here; none without both a name and an address.

@@ -68,6 +68,12 @@ impl Reader {
         if self.mistakes.is_empty() { Ok(self.warnings) } else { Err(Mistakes(self.mistakes)) }
     }
 
+    /// The warnings, whatever else is wrong, in the order of the file.
+    pub(crate) fn into_warnings(mut self) -> Vec<Warning> {
+        self.warnings.sort_by_key(|warning| (warning.line, warning.column));
+        self.warnings
+    }
+
     pub(crate) const fn form(&self) -> Form {
         self.form
     }

@@ -7,7 +7,7 @@ use super::{
     read, title,
 };
 use crate::front_matter::{
-    At, Fault, Form, Mistake, Mistakes, Reader, Warning, entries_from_json, entries_from_yaml, split,
+    At, Block, Fault, Form, Mistake, Mistakes, Reader, Warning, entries_from_json, entries_from_yaml, split,
 };
 
 /// A task file, taken apart.
@@ -24,11 +24,20 @@ pub struct TaskFile {
 /// Reads a task file. `name` is the file's name, used for the title when nothing else gives one.
 pub fn parse(text: &str, name: &str) -> Result<TaskFile, Mistakes> {
     let parts = split(text).map_err(|mistake| Mistakes(vec![mistake]))?;
-    let (entries, mistakes) =
-        parts.front.map(|front| entries_from_yaml(front.yaml, front.first_line)).unwrap_or_default();
+    let (manifest, reader) = front_matter(parts.front);
+    task(manifest, parts.body.to_owned(), name, reader)
+}
+
+/// What is odd in a task file, however many mistakes it has besides.
+pub fn warnings(text: &str) -> Vec<Warning> {
+    split(text).map(|parts| front_matter(parts.front).1.into_warnings()).unwrap_or_default()
+}
+
+fn front_matter(front: Option<Block<'_>>) -> (Manifest, Reader) {
+    let (entries, mistakes) = front.map(|front| entries_from_yaml(front.yaml, front.first_line)).unwrap_or_default();
     let mut reader = Reader::new(Form::FrontMatter, mistakes);
     let manifest = read::read(&mut reader, &entries);
-    task(manifest, parts.body.to_owned(), name, reader)
+    (manifest, reader)
 }
 
 /// Reads the JSON form: an object of the manifest's keys in camelCase, and `body`. The same short forms and the same rules

@@ -316,6 +316,16 @@ fn only_what_would_be_ignored_is_refused() {
 }
 
 #[test]
+fn a_mistake_does_not_hide_what_is_odd() {
+    let odd = warnings("---\nverfiy: x\npriority: soon\nmodel:\n---\n");
+    let told: Vec<String> = odd.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("2:1: ") && told[0].contains("did you mean `verify`?"), "{told:?}");
+    assert!(told[1].starts_with("4:1: ") && told[1].contains("`model`: has no value"), "{told:?}");
+    assert_eq!(warnings("---\nno end\n"), []);
+}
+
+#[test]
 fn json_follows_the_same_rules_and_short_forms() {
     let task = from_json(
         &json!({
