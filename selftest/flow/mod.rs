@@ -2,6 +2,7 @@
 
 mod engines;
 mod lies;
+mod projects;
 mod rework;
 mod submit_to_ship;
 mod while_it_runs;

@@ -86,10 +86,10 @@ fn value(value: &Value) -> String {
     }
 }
 
-/// Other mistakes ended the program before; what is left are the engines, and to say what was found right.
+/// Other mistakes ended the program before; what is left are names and engines, and to say what was found right.
 fn validate(context: &Context) -> Result<ExitCode, CliError> {
     let config = &context.config;
-    wiring::check_engines(config)?;
+    wiring::check_names(config)?;
     let set: Vec<&Entry> = config.entries.iter().filter(|entry| entry.origin != Origin::Default).collect();
     if context.out.is_json() {
         let settings: Vec<Value> = set.iter().map(|entry| to_json(entry)).collect();

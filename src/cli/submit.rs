@@ -1,6 +1,6 @@
 //! `fleet submit`: tasks into the queue.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use fleet_protocol::{
     ExitCode, Job, JobId, Problem, Span, Stage,
@@ -184,13 +184,18 @@ async fn check_all(tasks: &[Task], query: &SubmitQuery, context: &Context) -> Re
         return Err(invalid(&wrong));
     }
     let mut previews = Vec::new();
+    let mut odd: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for task in tasks {
         let query = SubmitQuery { file: task.file.clone(), ..query.clone() };
         let preview = context.client()?.preview(&task.text, &query).await.map_err(|problem| refused(task, problem))?;
         for warning in wiring::check_submission(&context.config, &preview)? {
-            context.out.warn(&format!("{}: {warning}", task.shown));
+            odd.entry(warning).or_default().push(&task.shown);
         }
         previews.push(preview);
+    }
+    // What this machine lacks is the same for most tasks, and told once.
+    for (warning, names) in odd {
+        context.out.warn(&format!("{}: {warning}", names.join(", ")));
     }
     Ok(previews)
 }

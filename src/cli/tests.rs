@@ -140,6 +140,7 @@ fn a_configuration_whose_engines_cannot_work_is_not_valid() {
         ("[engines.mine]\ncommand = [\"x\"]\nprompt = \"stdn\"\n", "unknown variant `stdn`"),
         ("[engines.mine]\ncomand = [\"x\"]\n", "has no key `comand`"),
         ("[defaults]\nengine = \"nosuch\"\n", "defaults.engine: unknown engine `nosuch`"),
+        ("[projects.a]\nrepo = \".\"\nprofile = \"nosuch\"\n", "projects.a.profile: unknown profile `nosuch`"),
     ] {
         let world = World::new();
         world.write("fleet.toml", text);

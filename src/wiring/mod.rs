@@ -26,7 +26,7 @@ pub(crate) use fault::Fault;
 pub(crate) use fleet_coordinator::Clock;
 pub(crate) use folder::{redraw, set_up, ship};
 pub(crate) use hidden::{scripted, shim};
-pub(crate) use profile::{ListedProfile, check_engines, engine_classes, profiles};
+pub(crate) use profile::{ListedProfile, check_names, engine_classes, profiles};
 pub(crate) use report::{Check, Verdict};
 pub(crate) use runner::{Meeting, Reclaimed, Until, is_worked_on, reclaim, run_loop, run_one, unwatched};
 pub(crate) use selftest::selftest;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use fleet_protocol::profile::Profile;
+use fleet_protocol::{ExitCode, profile::Profile};
 
 use super::{embedded::entries, fault::Fault, submission::unknown_engine, worker::engines};
 use crate::{catalogue::Source, config::Config};
@@ -37,11 +37,24 @@ pub(crate) fn engine_classes(config: &Config) -> Result<Vec<String>, Fault> {
     Ok(classes.into_iter().collect())
 }
 
-/// Looks for mistakes in what the configuration says about engines; reading the file alone does not find them.
-pub(crate) fn check_engines(config: &Config) -> Result<(), Fault> {
+/// Looks for names in the configuration that nothing has, and for engines that cannot work; reading the file alone does
+/// not find them.
+pub(crate) fn check_names(config: &Config) -> Result<(), Fault> {
     let known = engines(config)?;
-    match &config.defaults.engine {
-        Some(name) if known.get(name).is_none() => Err(unknown_engine("defaults.engine: ", name, &known)),
-        _ => Ok(()),
+    if let Some(name) = config.defaults.engine.as_ref().filter(|name| known.get(name).is_none()) {
+        return Err(unknown_engine("defaults.engine: ", name, &known));
+    }
+    let named: Vec<_> = config.projects.iter().filter_map(|it| Some((&it.name, it.profile.as_deref()?))).collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    let profiles: Vec<String> = entries(config)?.into_iter().map(|entry| entry.profile.name).collect();
+    match named.iter().find(|(_, profile)| !profiles.iter().any(|known| known == profile)) {
+        None => Ok(()),
+        Some((project, profile)) => {
+            let message = format!("projects.{project}.profile: unknown profile `{profile}`");
+            let known = format!("there are {}", profiles.join(", "));
+            Err(Fault::new(ExitCode::Usage, message, Some(&known)))
+        }
     }
 }

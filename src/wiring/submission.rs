@@ -55,7 +55,7 @@ fn told(missing: &NoEngine) -> String {
         return missing.to_string();
     }
     let names: Vec<String> = missing.missing.iter().map(|(name, ..)| format!("`{name}`")).collect();
-    format!("{} is not available: none of {} is installed here", missing.asked, names.join(", "))
+    format!("{}: none of {} is installed here", missing.asked, names.join(", "))
 }
 
 /// That the program which proves the work is neither on the `PATH` nor in the repository.
@@ -150,6 +150,6 @@ mod tests {
         };
         assert!(told(&missing(vec![one("a")])).contains("looked at /bin/a"), "{}", told(&missing(vec![one("a")])));
         let several = told(&missing(vec![one("a"), one("b")]));
-        assert_eq!(several, "any engine is not available: none of `a`, `b` is installed here");
+        assert_eq!(several, "any engine: none of `a`, `b` is installed here");
     }
 }

@@ -1,7 +1,8 @@
 //! Every story there is. The long ones come first, so that the last player does not wait for one alone.
 
 use super::{
-    checkout, demo, deps, folder, leases, limits, manifest, profiles, proof, retry, runners, runs, scheduling, terminal,
+    checkout, demo, deps, folder, leases, limits, manifest, profiles, projects, proof, retry, runners, runs,
+    scheduling, terminal,
 };
 use crate::selftest::story::Scenario;
 
@@ -17,6 +18,7 @@ pub(in crate::selftest) fn all() -> Vec<Box<dyn Scenario>> {
         deps::stories(),
         scheduling::stories(),
         profiles::stories(),
+        projects::stories(),
         leases::stories(),
         manifest::stories(),
         terminal::stories(),

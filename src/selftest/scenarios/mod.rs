@@ -9,6 +9,7 @@ mod limits;
 mod list;
 mod manifest;
 mod profiles;
+mod projects;
 mod proof;
 mod retry;
 mod runners;

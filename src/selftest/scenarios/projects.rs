@@ -1,0 +1,96 @@
+//! Projects: a name for a repository, with what its jobs get that say nothing themselves.
+
+use serde_json::Value;
+
+use crate::selftest::{
+    call::Output,
+    expect::{is, says},
+    story::{Scenario, Stop, story},
+    task::task,
+    world::{World, word},
+};
+
+pub(super) fn stories() -> Vec<Box<dyn Scenario>> {
+    vec![projects()]
+}
+
+struct Seen {
+    listed: Value,
+    preview: Value,
+    done: Value,
+    branches: String,
+    work: String,
+    dropped: Value,
+    unknown: Output,
+    ghost: Output,
+}
+
+const CONFIGURATION: &str = "[defaults]
+verify = \"false\"
+review-policy = \"manual\"
+[projects.shop]
+repo = \"../shop\"
+verify = \"./check.sh\"
+review-policy = \"auto\"
+[engines.ghost]
+command = [\"./no-such-agent\"]
+";
+
+fn see(world: &World) -> Result<Seen, Stop> {
+    let shop = world.folder().join("shop").to_string_lossy().into_owned();
+    world.git(&["clone", "-q", ".", &shop])?;
+    world.write("fleet.toml", CONFIGURATION)?;
+    let yes = |name: &str| task(name).with("project: shop").does("write done.txt yes\ncommit say yes");
+    let preview = world.preview("preview", &yes("preview").with("review-policy: manual").text())?;
+    let id = world.submit(&yes("done"))?;
+    world.run(&["init"])?.done()?;
+    world.write("tasks/inbox/dropped.md", yes("dropped").text())?;
+    world.run_once()?;
+    let done = world.job(&id)?;
+    let jobs = world.jobs()?;
+    let unknown = world.task_file("unknown", task("unknown").with("project: shpo").text())?;
+    let ghost = world.task_file("ghost", "---\nengine: ghost\nverify: ./no-such-check\n---\n# Ghost\n")?;
+    Ok(Seen {
+        listed: world.json(&["project", "list"])?,
+        preview,
+        branches: world.git(&["for-each-ref", "refs/heads/fleet"])?,
+        work: world.git(&["-C", &shop, "show", &format!("{}:done.txt", word(&done["branch"]))])?,
+        dropped: jobs.into_iter().find(|job| job["file"] == "dropped.md").unwrap_or_default(),
+        done,
+        unknown: world.run(&["submit", &unknown])?,
+        ghost: world.run(&["submit", &ghost])?,
+    })
+}
+
+fn projects() -> Box<dyn Scenario> {
+    story("projects", see)
+        .check("the projects of the configuration are listed", |seen| {
+            is(&seen.listed["projects"][0]["name"], "shop")?;
+            says(&word(&seen.listed["projects"][0]["repo"]), &["/shop"])
+        })
+        .check("the task wins over its project, and the project over the defaults", |seen| {
+            let (m, from) = (&seen.preview["manifest"], &seen.preview["origins"]);
+            is(&m["verify"], "./check.sh")?;
+            is(&from["verify"], "project")?;
+            is(&m["reviewPolicy"], "manual")?;
+            is(&from["review-policy"], "job")
+        })
+        .check("its jobs are worked on in the project's repository and in no other", |seen| {
+            is(&seen.done["stage"], "testing")?;
+            is(&seen.work, "yes")?;
+            is(&seen.branches, "")
+        })
+        .check("a dropped file that names a project inherits like a submitted one", |seen| {
+            is(&seen.dropped["stage"], "testing")?;
+            is(&seen.dropped["manifest"]["verify"], "./check.sh")
+        })
+        .check("an unknown project is refused with the nearest name", |seen| {
+            is(&seen.unknown.code, 2)?;
+            says(&seen.unknown.stderr, &["shpo", "did you mean `shop`?"])
+        })
+        .check("a program that is not here is told at submit, with where it was looked for", |seen| {
+            is(&seen.ghost.code, 0)?;
+            says(&seen.ghost.stderr, &["engine `ghost` is not available", "/no-such-agent", "./no-such-check"])
+        })
+        .told()
+}
