@@ -73,6 +73,8 @@ fn a_dropped_file_inherits_too_and_an_unknown_project_is_noted_beside_it() {
     world.run_once();
     assert!(world.exists("tasks/testing/yes.md") && world.exists("tasks/failed/odd.md"));
     assert!(in_shop(&world, &["for-each-ref", "--format=%(refname)", "refs/heads/fleet"]).ends_with("-say-yes"));
+    let note = world.read("tasks/failed/odd.md.note.txt");
+    assert!(note.contains("did you mean `shop`?") && note.contains("`fleet submit` it again"), "{note}");
     let failed = world.run(&["jobs", "--stage", "failed", "--json"]).exits(0).json();
     let said: Vec<&str> =
         failed["jobs"].as_array().expect("jobs").iter().filter_map(|job| job["message"].as_str()).collect();

@@ -130,10 +130,11 @@ pub(super) fn submitted_before(id: &str) -> String {
     )
 }
 
-/// A malformed task, with every mistake at its place.
+/// A malformed task, with every mistake at its place; or one that asks for what is not there.
 pub(super) fn malformed(text: &str, file: &str, message: Option<&str>) -> String {
-    let mut note = "It is malformed, so the job failed with `invalid_manifest`; no agent was started.\n\n".to_owned();
     let mistakes = manifest::parse(text, file).err().map(|mistakes| mistakes.0).unwrap_or_default();
+    let why = if mistakes.is_empty() { "It cannot be done as it is" } else { "It is malformed" };
+    let mut note = format!("{why}, so the job failed with `invalid_manifest`; no agent was started.\n\n");
     for Mistake { line, column, message, help } in &mistakes {
         note.push_str(&format!("{file}:{line}:{column}: {message}\n"));
         if let Some(help) = help {
@@ -144,6 +145,9 @@ pub(super) fn malformed(text: &str, file: &str, message: Option<&str>) -> String
         note.push_str(&format!("{}.\n", trim(message)));
     }
     note.push_str("\nCorrect it and move it into inbox: it is then taken in as a new job.\n");
+    if mistakes.is_empty() {
+        note.push_str("Where not the file was at fault but the configuration, `fleet submit` it again as it is.\n");
+    }
     note
 }
 
