@@ -6,6 +6,7 @@
 pub mod action;
 pub mod api;
 pub mod capability;
+pub mod convention;
 pub mod event;
 pub mod exit;
 mod front_matter;

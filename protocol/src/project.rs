@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
+    convention::CommitRule,
     front_matter::{At, Entry, Fault, Form, Key, Mistake, Reader, node_from_json},
     manifest::{self, Budget, CommandLine, ReviewPolicy, rules},
 };
@@ -28,10 +29,13 @@ pub struct Project {
     /// Names only.
     pub secrets: Vec<String>,
     pub budget: Option<Budget>,
+    /// What messages of commits must look like.
+    pub commits: Option<CommitRule>,
 }
 
 /// Every key of a project, besides its name.
-pub const KEYS: [&str; 8] = ["description", "repo", "base", "profile", "verify", "review-policy", "secrets", "budget"];
+pub const KEYS: [&str; 9] =
+    ["description", "repo", "base", "profile", "verify", "review-policy", "secrets", "budget", "commits"];
 
 /// Something wrong with a project, and the key that it is about; none when it is about the project as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +78,7 @@ impl Project {
             "review-policy" => self.review_policy = manifest::review_policy(&mut reader, key, &node),
             "secrets" => self.secrets = manifest::secrets(&mut reader, key, &node),
             "budget" => self.budget = manifest::budget(&mut reader, key, &node),
+            "commits" => self.commits = manifest::commits(&mut reader, key, &node),
             _ => unreachable!("only the keys of KEYS are read; a test gives each one"),
         }
         manifest::refuse_secrets(&mut reader, &[entry]);
@@ -90,7 +95,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::span::Span;
+    use crate::{convention::Otherwise, span::Span};
 
     fn read(table: Value) -> Result<Project, Vec<Misread>> {
         let Value::Object(table) = table else { panic!("an object") };
@@ -102,6 +107,7 @@ mod tests {
         let project = read(json!({
             "description": "The shop", "repo": "../shop", "base": "main", "profile": "qa",
             "verify": ["npm", "test"], "review-policy": "manual", "secrets": ["NPM_TOKEN"], "budget": {"wall": "30m"},
+            "commits": {"pattern": "^x", "message": "x {subject}"},
         }))
         .expect("a project");
         let expected = Project {
@@ -114,6 +120,11 @@ mod tests {
             review_policy: Some(ReviewPolicy::Manual),
             secrets: vec!["NPM_TOKEN".into()],
             budget: Some(Budget { wall: Some(Span::from_secs(1800)), ..Budget::default() }),
+            commits: Some(CommitRule {
+                pattern: "^x".into(),
+                message: "x {subject}".into(),
+                otherwise: Otherwise::Reword,
+            }),
         };
         assert_eq!(project, expected);
         assert_eq!(serde_json::to_value(&project).expect("json").as_object().expect("an object").len(), KEYS.len() + 1);

@@ -4,6 +4,7 @@ use std::{marker::PhantomData, num::NonZeroU32, path::PathBuf};
 
 use fleet_protocol::{
     ByteSize, Span,
+    convention::CommitRule,
     manifest::{CommandLine, ReviewPolicy, RuntimeName},
 };
 
@@ -122,6 +123,9 @@ keys! {
         flag None, default Some("auto"), Everywhere;
     /// Whether engines get their approve-everything flag.
     DEFAULT_YOLO: bool = "defaults.yolo", "FLEET_DEFAULT_YOLO" [], flag None, default Some("false"), Everywhere;
+    /// What the first line of each commit's message must match; `otherwise` is `reword` (default) or `refuse`.
+    DEFAULT_COMMITS: CommitRule = "defaults.commits", "FLEET_DEFAULT_COMMITS" [],
+        flag None, default None, Everywhere;
 
     /// What is logged: a level (error, warn, info, debug, trace), or directives such as `fleet::worker=debug`.
     LOG_LEVEL: String = "logging.level", "FLEET_LOG" [], flag Some("-v"), default None, Everywhere;

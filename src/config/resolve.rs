@@ -7,6 +7,7 @@ use std::{
 
 use fleet_protocol::{
     Span,
+    convention::{CommitRule, Convention},
     manifest::{Defaults, RuntimeName},
 };
 use serde::Deserialize;
@@ -215,13 +216,25 @@ impl Resolver<'_> {
     }
 
     fn defaults(&mut self) -> Defaults {
+        let commits = self.commits();
         let layers = &mut self.layers;
         Defaults {
             engine: layers.optional(&keys::DEFAULT_ENGINE).map(|engine| engine.value),
             verify: layers.optional(&keys::DEFAULT_VERIFY).map(|verify| verify.value),
             review_policy: Some(layers.required(&keys::DEFAULT_REVIEW_POLICY).value),
             yolo: Some(layers.required(&keys::DEFAULT_YOLO).value),
+            commits,
         }
+    }
+
+    /// A rule that no message can be made to follow is a mistake now, not at the end of a run.
+    fn commits(&mut self) -> Option<CommitRule> {
+        let rule = self.layers.optional(&keys::DEFAULT_COMMITS)?;
+        if let Err(bad) = Convention::try_from(rule.value.clone()) {
+            let message = format!("{}.{}: {bad}", keys::DEFAULT_COMMITS.info.name, bad.key());
+            self.layers.mistakes.push(Mistake::new(rule.origin, message));
+        }
+        Some(rule.value)
     }
 
     fn refuse_what_comes_later(&mut self) {

@@ -70,6 +70,11 @@ fn samples(info: &Info) -> (&'static str, &'static str, &'static str) {
         expected if expected.starts_with("a duration") => ("\"70s\"", "71s", "72s"),
         expected if expected.starts_with("a size") => ("\"1GiB\"", "2GiB", "3GiB"),
         expected if expected.starts_with("a list") => ("[\"one\"]", "two", "three, four"),
+        expected if expected.starts_with("a table such as { pattern") => (
+            "{ pattern = \"one\", message = \"one\" }",
+            "{ pattern = 'two', message = 'two' }",
+            "{ pattern = 'three', message = 'three', otherwise = 'refuse' }",
+        ),
         expected if expected.starts_with("a command") => ("[\"one\"]", "two", "three"),
         expected if expected.starts_with("auto, manual") => ("{ approvals = 1 }", "auto", "manual"),
         other => panic!("no samples of {other}"),
@@ -176,6 +181,26 @@ fn unknown_keys_are_warned_about_with_the_nearest_known_one() {
         "{told:?}"
     );
     assert!(told.contains(&("unknown key `enginse`".to_owned(), Some("did you mean `engines`?"))), "{told:?}");
+}
+
+#[test]
+fn a_convention_that_cannot_be_kept_to_is_a_mistake_at_once() {
+    for (rule, said) in [
+        (
+            "{ pattern = \"^(x\", message = \"x\" }",
+            "defaults.commits.pattern: `^(x` is not a regular expression: unclosed group",
+        ),
+        (
+            "{ pattern = \"^x\", message = \"y\" }",
+            "defaults.commits.message: `y`, which it makes, does not match the pattern",
+        ),
+        ("{ pattern = \"^x\" }", "defaults.commits: expected a table such as"),
+    ] {
+        let found = invalid(&Folder::with(&format!("[defaults]\ncommits = {rule}\n")).request());
+        assert!(messages(&found)[0].contains(said), "{:?}", messages(&found));
+    }
+    let config = valid(&Folder::with("[defaults.commits]\npattern = \"^x\"\nmessage = \"x {subject}\"\n").request());
+    assert_eq!(config.defaults.commits.map(|rule| rule.pattern).as_deref(), Some("^x"));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::{num::NonZeroU32, path::PathBuf};
 
 use fleet_protocol::{
     ByteSize, Span,
+    convention::CommitRule,
     manifest::{CommandLine, ReviewPolicy, RuntimeName},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -88,6 +89,18 @@ impl Setting for ReviewPolicy {
             "manual" => Some(Self::Manual),
             _ => None,
         }
+    }
+}
+
+impl Setting for CommitRule {
+    const EXPECTED: &'static str = "a table such as { pattern = \"^(feat|fix): \", message = \"fix: {subject}\" }";
+    /// The table as it would stand in the file.
+    fn from_text(text: &str) -> Option<Self> {
+        #[derive(serde::Deserialize)]
+        struct Line {
+            rule: CommitRule,
+        }
+        toml::from_str::<Line>(&format!("rule = {text}")).ok().map(|line| line.rule)
     }
 }
 

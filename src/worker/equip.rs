@@ -12,6 +12,7 @@ use fleet_protocol::{
     JobId, JobResult, Manifest, Run,
     api::{Claimed, LogStream, LogsQuery},
     capability,
+    convention::Convention,
     id::branch_name,
     job::Usage,
 };
@@ -120,6 +121,7 @@ pub(super) async fn workspace(
         recorded: claimed.job.head_commit.clone(),
         branch: claimed.job.branch.clone().unwrap_or_else(|| branch_name(&claimed.job.id, &claimed.job.title)),
         job: claimed.job.id.clone(),
+        convention: convention(&claimed.manifest)?,
     };
     // An agent of a runner that died may still be at work there, and the two must not meet.
     let earlier = claimed.run.number.saturating_sub(1);
@@ -127,6 +129,12 @@ pub(super) async fn workspace(
     let (equipped, notes) = blocking(move || wanted.make()).await?;
     notes.iter().chain(equipped.workspace.notes()).for_each(|note| journal.note(note));
     Ok(equipped)
+}
+
+/// The rule for messages of commits. It was found sound when the job was taken in, maybe by another version of us.
+fn convention(manifest: &Manifest) -> Result<Option<Convention>, Trouble> {
+    let sound = manifest.commits.clone().map(Convention::try_from).transpose();
+    sound.map_err(|bad| Trouble::job(JobResult::InvalidManifest, format!("commits.{}: {bad}", bad.key())))
 }
 
 /// A fresh start is wanted only by a retry whose policy says so; a person's wish for changes always goes on from the work.
@@ -145,6 +153,7 @@ struct Wish {
     recorded: Option<String>,
     branch: String,
     job: JobId,
+    convention: Option<Convention>,
 }
 
 impl Wish {
@@ -198,6 +207,7 @@ impl Wish {
             start,
             recorded: self.recorded.clone(),
             identity: None,
+            convention: self.convention.clone(),
         };
         Workspace::prepare(source, wanted, &mut |step| notes.push(step.to_string()))
     }

@@ -77,6 +77,9 @@ fn wishes(manifest: &Manifest) -> String {
     ] {
         text.push_str(&list(heading, items.iter().map(String::as_str)));
     }
+    if let Some(rule) = &manifest.commits {
+        let _ = write!(text, "\n## Commits\n\nThe first line of each commit's message matches `{}`.\n", rule.pattern);
+    }
     text
 }
 

@@ -1,4 +1,4 @@
-//! From an agent's end to what is reported: collect, scope, verify, publish.
+//! From an agent's end to what is reported: collect, scope, messages, verify, publish.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -27,6 +27,8 @@ use crate::{
 
 /// How much of the last thing an agent said is kept, characters.
 const SUMMARY: usize = 2_000;
+/// How many refused commits are named.
+const SHOWN_COMMITS: usize = 5;
 /// A verify command always gets this long, however late the agent was.
 const LEAST_LEFT: Duration = Duration::from_secs(1);
 
@@ -87,6 +89,13 @@ async fn prove(
         let failing = Failing { result: JobResult::ScopeViolation, class: None, message };
         return Ok(say(under, finding, Some(&failing), proof));
     }
+    let refused = &finding.collected.refused;
+    if !refused.is_empty() {
+        let message = refusal(under, refused);
+        let failing = Failing { result: JobResult::AgentFailed, class: None, message };
+        journal.note(&failing.message);
+        return Ok(say(under, finding, Some(&failing), proof));
+    }
     let failing = match verify(under, finding, journal).await? {
         None => None,
         Some(Checked::Passed(evidence)) => {
@@ -110,6 +119,17 @@ async fn prove(
 
 fn say(under: &Under<'_>, finding: &Finding, failing: Option<&Failing>, proof: Proof) -> Outcome {
     Outcome::Say(under.seat.report(patch(under, finding, failing, proof)))
+}
+
+/// Says which commits the convention refuses, and what it wants; the next run is told so.
+fn refusal(under: &Under<'_>, refused: &[String]) -> String {
+    let pattern = under.seat.claimed.manifest.commits.as_ref().map_or("", |rule| &rule.pattern);
+    let shown = refused.iter().take(SHOWN_COMMITS).map(|commit| format!("`{commit}`")).collect::<Vec<_>>().join(", ");
+    let more = match refused.len().saturating_sub(SHOWN_COMMITS) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("messages of commits do not match `{pattern}`: {shown}{more}; the work is kept on its branch")
 }
 
 /// Puts the work on the job's branch and under its own ref, so that nothing that follows can lose it. The branch is named

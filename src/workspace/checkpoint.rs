@@ -35,7 +35,7 @@ pub(crate) fn checkpoint(workspace: &Workspace, why: &str) -> Result<Option<Chec
     let (head, branch) = match workspace.verdict()? {
         Some(verdict) => (verdict.head, verdict.kept),
         None => {
-            let message = format!("Work in progress of job {} ({why})", record.job);
+            let message = workspace.fitted(&format!("Work in progress of job {} ({why})", record.job));
             for module in workspace.submodules() {
                 module.save(&message)?;
             }
@@ -179,7 +179,12 @@ impl Work {
     }
 
     /// Puts the work under the job's ref. What another run of the job put there meanwhile stays; ours then goes beside it.
-    fn keep(&self, source: &Repository, head: Oid, brought: &HashSet<Oid>) -> Result<String, WorkspaceError> {
+    pub(super) fn keep(
+        &self,
+        source: &Repository,
+        head: Oid,
+        brought: &HashSet<Oid>,
+    ) -> Result<String, WorkspaceError> {
         let name = refs::wip_ref(&self.job);
         let expect = match refs::commit_of(source, &name)? {
             Some(at) if at == head => return Ok(name),
@@ -247,12 +252,17 @@ impl Work {
     }
 
     /// Commits that this run brought into the user's repository.
-    fn brought(&self) -> HashSet<Oid> {
+    pub(super) fn brought(&self) -> HashSet<Oid> {
         let text = fs::read_to_string(&self.saved).unwrap_or_default();
         text.lines().filter_map(|line| Oid::from_str(line).ok()).collect()
     }
 
-    fn remember(&self, commits: impl Iterator<Item = Oid>) -> Result<(), WorkspaceError> {
+    /// Where the user's own refs stood when the run was prepared.
+    pub(super) fn users_tips(&self) -> Vec<Oid> {
+        read_tips(&self.before).into_iter().filter(|(_, name)| !refs::is_ours(name)).map(|(tip, _)| tip).collect()
+    }
+
+    pub(super) fn remember(&self, commits: impl Iterator<Item = Oid>) -> Result<(), WorkspaceError> {
         let lines: String = commits.map(|oid| format!("{oid}\n")).collect();
         if lines.is_empty() {
             return Ok(());

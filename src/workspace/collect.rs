@@ -1,4 +1,4 @@
-//! After the agent: gathers what it did, commits what it left, and gives the tree a `.git` that it never touched.
+//! After the agent: gathers what it did, commits what it left, keeps its messages to the convention, and gives the tree a `.git` that it never touched.
 //!
 //! Everything is in the user's repository (as objects and under the job's own refs) before anything is replaced. Whatever
 //! runs in the tree afterwards, such as the verify command, meets no hook, filter or setting of the agent.
@@ -39,6 +39,8 @@ pub(crate) struct Collected {
     pub(crate) differs_from_base: bool,
     /// Paths changed since the branch left the base, both names of a moved file.
     pub(crate) paths: Vec<String>,
+    /// Commits whose messages the job's convention refuses, id and first line of each.
+    pub(crate) refused: Vec<String>,
     /// What a person should know, one sentence each.
     pub(crate) notes: Vec<String>,
 }
@@ -54,6 +56,7 @@ pub(crate) fn collect(workspace: &Workspace, message: &str) -> Result<Collected,
 }
 
 fn decide(workspace: &Workspace, message: &str) -> Result<Verdict, WorkspaceError> {
+    let message = &workspace.fitted(message);
     let mut notes = Vec::new();
     let mut whole = true;
     for (module, at) in workspace.submodules().zip(&workspace.record.submodules) {
@@ -70,7 +73,7 @@ fn decide(workspace: &Workspace, message: &str) -> Result<Verdict, WorkspaceErro
         reseat(workspace, &module, &saved, HeadAt::Detached)?;
     }
     let main = workspace.main();
-    let saved = main.save(message)?;
+    let saved = workspace.reword(main.save(message)?)?;
     reseat(workspace, &main, &saved, HeadAt::Branch(workspace.branch()))?;
     notes.extend(saved.notes);
     let verdict = Verdict {
@@ -148,6 +151,7 @@ fn report(workspace: &Workspace, verdict: Verdict) -> Result<Collected, Workspac
         clean: verdict.whole,
         diff: diff::between(&repo, from, verdict.head)?,
         paths: diff::paths(&repo, from, verdict.head)?,
+        refused: workspace.refused(verdict.head)?,
         notes: verdict.notes,
     })
 }

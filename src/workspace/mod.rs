@@ -33,6 +33,7 @@ mod publish;
 mod record;
 mod recover;
 mod refs;
+mod reword;
 mod scan;
 mod scope;
 mod source;

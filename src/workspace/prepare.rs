@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fleet_protocol::JobId;
+use fleet_protocol::{JobId, convention::Convention};
 use git2::{Oid, Repository};
 
 use super::{
@@ -39,6 +39,8 @@ pub(crate) struct Prepare {
     pub(crate) recorded: Option<String>,
     /// Who commits; else the user, else a name of our own.
     pub(crate) identity: Option<Identity>,
+    /// What messages of commits must look like.
+    pub(crate) convention: Option<Convention>,
 }
 
 /// What is being done, for those who wait.
@@ -336,6 +338,7 @@ impl Maker<'_> {
             start: self.start,
             name: identity.name.clone(),
             email: identity.email.clone(),
+            convention: self.wanted.convention.clone(),
             submodules: Vec::new(),
             notes: Vec::new(),
         }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fleet_protocol::JobId;
+use fleet_protocol::{JobId, convention::Convention};
 use git2::Oid;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,9 @@ pub(super) struct Record {
     pub(super) start: Oid,
     pub(super) name: String,
     pub(super) email: String,
+    /// For messages of commits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) convention: Option<Convention>,
     pub(super) submodules: Vec<SubmoduleRecord>,
     pub(super) notes: Vec<String>,
 }

@@ -167,6 +167,12 @@ pub const FIELDS: &[Field] = &[
         Honoured,
         "Where changes are expected; others are reported (mode warn, default) or fail the run (enforce).",
     ),
+    field(
+        "commits",
+        "{ pattern: \"^(feat|fix): \", message: \"fix: {subject}\", otherwise: refuse }",
+        Honoured,
+        "What the first line of each commit's message must match; another is reworded (default), or the run is refused.",
+    ),
     field("artifacts", "[\"coverage/**\"]", NotYet, "Globs of extra outputs to keep."),
     field(
         "secrets",

@@ -8,7 +8,7 @@ use super::{
     model::{DepsMode, Kind, Manifest, Priority},
     policy::{CommandLine, ReviewPolicy},
 };
-use crate::{api::Origin, front_matter::kebab_case, profile::Profile, project::Project};
+use crate::{api::Origin, convention::CommitRule, front_matter::kebab_case, profile::Profile, project::Project};
 
 /// What `[defaults]` of the configuration gives to every job.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,6 +17,7 @@ pub struct Defaults {
     pub verify: Option<CommandLine>,
     pub review_policy: Option<ReviewPolicy>,
     pub yolo: Option<bool>,
+    pub commits: Option<CommitRule>,
 }
 
 /// A completed manifest, and where each field of it came from.
@@ -84,6 +85,7 @@ impl Merge {
         from.value("review-policy", &mut m.review_policy, project.review_policy.as_ref());
         from.list("secrets", &mut m.secrets, &project.secrets);
         from.value("budget", &mut m.budget, project.budget.as_ref());
+        from.value("commits", &mut m.commits, project.commits.as_ref());
     }
 
     fn complete(&mut self, defaults: &Defaults) {
@@ -100,6 +102,7 @@ impl Merge {
         let review = defaults.review_policy.as_ref().unwrap_or(&ReviewPolicy::Auto);
         from.value("review-policy", &mut m.review_policy, Some(review));
         from.value("yolo", &mut m.yolo, defaults.yolo.as_ref());
+        from.value("commits", &mut m.commits, defaults.commits.as_ref());
         from.value("priority", &mut m.priority, Some(&Priority::default()));
         from.value("kind", &mut m.kind, Some(&Kind::default()));
         from.value("deps-mode", &mut m.deps_mode, Some(&DepsMode::default()));

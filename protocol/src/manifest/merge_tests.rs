@@ -49,7 +49,7 @@ fn completed(manifest: Manifest, profile: Option<&Profile>, defaults: &Defaults)
 fn project() -> Project {
     let table = json!({
         "repo": "/srv/shop", "base": "project", "verify": "project", "review-policy": {"approvals": 3},
-        "secrets": ["PROJECT"], "budget": {"wall": "3m"},
+        "secrets": ["PROJECT"], "budget": {"wall": "3m"}, "commits": {"pattern": "^p", "message": "p"},
     });
     Project::read("shop", table.as_object().expect("an object")).expect("a project")
 }
@@ -97,6 +97,7 @@ fn defaults_fill_what_job_and_profile_leave_open() {
         verify: Some(CommandLine::Line("default".into())),
         review_policy: Some(ReviewPolicy::Manual),
         yolo: Some(true),
+        commits: None,
     };
     let effective = completed(Manifest::default(), None, &defaults);
     assert_eq!(effective.manifest.engine.as_deref(), Some("default"));
@@ -159,7 +160,7 @@ fn a_project_stands_between_profile_and_defaults() {
         }
     };
     let given = origins(Manifest::default(), None);
-    for key in ["repo", "base", "review-policy", "secrets", "budget"] {
+    for key in ["repo", "base", "review-policy", "secrets", "budget", "commits"] {
         assert_eq!(given(key).0, Some(Origin::Project), "{key}");
     }
     assert_eq!(given("verify"), (Some(Origin::Project), "project".to_owned()), "it beats the default");
@@ -167,10 +168,11 @@ fn a_project_stands_between_profile_and_defaults() {
     let given = origins(Manifest::default(), Some(&profile));
     assert_eq!(given("verify"), (Some(Origin::Profile), "profile".to_owned()), "the profile beats it");
     assert_eq!((given("budget").0, given("base").0), (Some(Origin::Profile), Some(Origin::Project)));
-    let own =
-        manifest_of("repo: /else\nbase: mine\nverify: job\nsecrets: [MINE]\nbudget: {usd: 1}\nreview-policy: auto");
+    let own = manifest_of(
+        "repo: /else\nbase: mine\nverify: job\nsecrets: [MINE]\nbudget: {usd: 1}\nreview-policy: auto\ncommits: {pattern: j, message: j}",
+    );
     let given = origins(own, Some(&profile));
-    for key in ["repo", "base", "verify", "secrets", "budget", "review-policy"] {
+    for key in ["repo", "base", "verify", "secrets", "budget", "review-policy", "commits"] {
         assert_eq!(given(key).0, Some(Origin::Job), "{key}");
     }
 }

@@ -33,7 +33,7 @@ pub use model::{DepsMode, Kind, Manifest, Priority, RuntimeName, Trust};
 pub use parse::{TaskFile, from_json, parse, validate, warnings};
 pub use policy::{Backoff, Budget, CommandLine, Limits, Retry, RetryOn, ReviewPolicy, Scope, ScopeMode};
 pub(crate) use read::{refuse_secrets, secrets};
-pub(crate) use read_policy::{budget, capabilities, command, engine_class, retry, review_policy, scope};
+pub(crate) use read_policy::{budget, capabilities, command, commits, engine_class, retry, review_policy, scope};
 pub use render::render;
 pub use site::{anchored, repository, site};
 pub use support::{Unsupported, unsupported};

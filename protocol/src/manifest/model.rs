@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::policy::{Budget, CommandLine, Limits, Retry, ReviewPolicy, Scope};
-use crate::{span::Span, words::words};
+use crate::{convention::CommitRule, span::Span, words::words};
 
 /// How a job wants to be run. JSON keys are camelCase, the task file's are the same in kebab-case.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -77,6 +77,9 @@ pub struct Manifest {
     pub tags: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_scope: Option<Scope>,
+    /// What messages of commits must look like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commits: Option<CommitRule>,
     /// Names only; values stay on the worker's machine.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<String>,

@@ -83,6 +83,7 @@ fn read_field(reader: &mut Reader, key: &str, node: &Node, m: &mut Manifest) {
         "retry" => m.retry = policy::retry(reader, key, node),
         "review-policy" => m.review_policy = policy::review_policy(reader, key, node),
         "allowed-scope" => m.allowed_scope = policy::scope(reader, key, node),
+        "commits" => m.commits = policy::commits(reader, key, node),
         "artifacts" => m.artifacts = policy::globs(reader, key, node),
         "secrets" => m.secrets = secrets(reader, key, node),
         "runtime" => m.runtime = reader.word(key, node),

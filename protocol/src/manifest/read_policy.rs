@@ -5,6 +5,7 @@ use super::{
     rules,
 };
 use crate::{
+    convention::{BadRule, CommitRule, Convention, Otherwise},
     front_matter::{Content, Fault, Node, Reader, shown},
     profile::EngineClass,
     size::ByteSize,
@@ -192,6 +193,39 @@ pub(crate) fn scope(reader: &mut Reader, key: &str, node: &Node) -> Option<Scope
         scope.paths = globs(reader, key, node);
     }
     (!scope.paths.is_empty()).then_some(scope)
+}
+
+/// `commits: {pattern, message, otherwise}`.
+pub(crate) fn commits(reader: &mut Reader, key: &str, node: &Node) -> Option<CommitRule> {
+    const KEYS: [&str; 3] = ["pattern", "message", "otherwise"];
+    let (mut pattern, mut message, mut otherwise) = (None, None, Otherwise::default());
+    for entry in reader.entries(key, node, &KEYS) {
+        let (key, node) = (&format!("{key}.{}", entry.key.text), &entry.value);
+        match entry.key.text.as_str() {
+            "pattern" => pattern = Some((node.at, reader.checked(key, node, rules::line)?)),
+            "message" => message = Some((node.at, reader.checked(key, node, rules::line)?)),
+            _ => otherwise = reader.word(key, node)?,
+        }
+    }
+    let (Some((pattern_at, pattern)), Some((message_at, message))) = (pattern, message) else {
+        if let Content::Map(_) = node.content {
+            let help =
+                "write { pattern: \"^(feat|fix): \", message: \"fix: {subject}\" }; `otherwise` is reword or refuse";
+            reader.fault(key, node.at, Fault::new("needs a `pattern` and a `message`", help));
+        }
+        return None;
+    };
+    let rule = CommitRule { pattern, message, otherwise };
+    let bad = match Convention::try_from(rule.clone()) {
+        Ok(_) => return Some(rule),
+        Err(bad) => bad,
+    };
+    let (at, help) = match bad {
+        BadRule::Pattern { .. } => (pattern_at, "see https://docs.rs/regex for what a pattern may hold"),
+        BadRule::Message { .. } => (message_at, "write a line that matches; {subject} stands for what was said"),
+    };
+    reader.fault(&format!("{key}.{}", bad.key()), at, Fault::new(bad.to_string(), help));
+    None
 }
 
 /// Globs that stay inside the workspace.

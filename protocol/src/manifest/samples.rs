@@ -6,7 +6,11 @@ use proptest::{collection::vec, option::of, prelude::*};
 use serde_json::Value;
 
 use super::*;
-use crate::{size::ByteSize, span::Span};
+use crate::{
+    convention::{CommitRule, Otherwise},
+    size::ByteSize,
+    span::Span,
+};
 
 /// Any manifest that is right.
 pub(super) fn manifests() -> impl Strategy<Value = Manifest> {
@@ -34,6 +38,7 @@ pub(super) fn manifests() -> impl Strategy<Value = Manifest> {
             retry: policies.retry,
             review_policy: policies.review_policy,
             allowed_scope: policies.allowed_scope,
+            commits: policies.commits,
             artifacts: later.artifacts,
             limits: later.limits,
             schedule: later.schedule,
@@ -169,8 +174,14 @@ fn policies() -> impl Strategy<Value = Manifest> {
     let budget = (of(amount()), of(1u64..), of(span())).prop_filter_map("says something", |(usd, tokens, wall)| {
         Some(Budget { usd, tokens, wall }).filter(|budget| *budget != Budget::default())
     });
-    (of(command), of(span()), of(budget), of(retry), of(review), of(scope)).prop_map(
-        |(verify, timeout, budget, retry, review_policy, allowed_scope)| Manifest {
+    let commits = any_of(Otherwise::ALL).prop_map(|otherwise| CommitRule {
+        pattern: "^(feat|fix)(\\(.+\\))?: \"'#".to_owned(),
+        message: "fix: \"'# {subject}".to_owned(),
+        otherwise,
+    });
+    (of(command), of(span()), of(budget), of(retry), of(review), of(scope), of(commits)).prop_map(
+        |(verify, timeout, budget, retry, review_policy, allowed_scope, commits)| Manifest {
+            commits,
             verify,
             timeout,
             budget,

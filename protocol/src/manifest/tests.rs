@@ -316,6 +316,27 @@ fn only_what_would_be_ignored_is_refused() {
 }
 
 #[test]
+fn a_convention_that_cannot_be_kept_to_is_refused_at_its_place() {
+    for (front, told) in [
+        (
+            "commits: { pattern: \"^(x\", message: x }",
+            "1:21: `commits.pattern`: `^(x` is not a regular expression: unclosed group",
+        ),
+        (
+            "commits: { pattern: ^x, message: y }",
+            "1:34: `commits.message`: `y`, which it makes, does not match the pattern",
+        ),
+        ("commits: { pattern: ^x }", "1:10: `commits`: needs a `pattern` and a `message`"),
+        ("commits: { pattern: ^x, message: x, otherwise: rewrod }", "did you mean `reword`?"),
+        ("commits: ^x", "1:10: `commits`: takes a mapping"),
+    ] {
+        let found = mistakes(front);
+        let told = told.replacen("1:", "2:", usize::from(told.starts_with("1:")));
+        assert!(found.len() == 1 && found[0].contains(&told), "{found:?}");
+    }
+}
+
+#[test]
 fn a_mistake_does_not_hide_what_is_odd() {
     let odd = warnings("---\nverfiy: x\npriority: soon\nmodel:\n---\n");
     let told: Vec<String> = odd.iter().map(ToString::to_string).collect();

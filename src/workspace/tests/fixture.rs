@@ -107,6 +107,7 @@ impl User {
             dir: self.root.path().join(format!("run-{job}-{runs}")),
             branch: format!("fleet/{job}-task"),
             job,
+            convention: None,
             start: None,
             recorded: None,
             identity: None,

@@ -29,7 +29,7 @@ fn inside() {
             let (repo, dir) = at.split_once('|').unwrap();
             let job = fleet_protocol::JobId::from_random(1);
             let (branch, dir) = (format!("fleet/{job}-x"), dir.into());
-            let wanted = Prepare { dir, branch, job, start: None, recorded: None, identity: None };
+            let wanted = Prepare { dir, branch, job, start: None, recorded: None, identity: None, convention: None };
             Workspace::prepare(&Source::open(repo, None).unwrap(), wanted, &mut |_| {}).map(|_| ()).unwrap_err()
         }
         _ => checkpoint(&Workspace::open(Path::new(&at)).unwrap(), "periodic").map(|_| ()).unwrap_err(),
