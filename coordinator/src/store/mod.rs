@@ -6,9 +6,11 @@
 //! - At most one lease of a job counts; a job is held exactly while one does. The schema itself refuses anything else.
 //!
 //! `port` is all that others see. `commit` says what a change is, `apply` writes it, `writer` groups what waits into one
-//! transaction, `readers` and `wake` serve everyone else.
+//! transaction, `readers` and `wake` serve everyone else. `audit` and `backup` look at a file from outside.
 
 mod apply;
+mod audit;
+mod backup;
 mod column;
 mod commit;
 mod deps;
@@ -26,6 +28,8 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{Audit, Finding, audit};
+pub use backup::{BackupError, backup};
 pub use commit::{
     Answer, Commit, Content, Expect, Extension, Grant, LeaseChange, Offer, ProfileText, Refused, Urgency,
 };
