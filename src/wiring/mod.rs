@@ -2,6 +2,7 @@
 //! nowhere else.
 
 mod clean;
+mod database;
 mod demo;
 mod doctor;
 mod embedded;
@@ -17,6 +18,7 @@ mod work;
 mod worker;
 
 pub(crate) use clean::{CleanMode, clean};
+pub(crate) use database::{Examined, back_up_database, check_database};
 pub(crate) use demo::{DemoRequest, Played, demo};
 pub(crate) use doctor::doctor;
 pub(crate) use embedded::{Embedded, clock, has_state, open, open_nothing};

@@ -14,6 +14,7 @@ mod change;
 mod claim;
 mod core;
 mod deps;
+mod expire;
 mod explain;
 mod failure;
 mod fingerprint;

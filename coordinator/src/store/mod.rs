@@ -15,6 +15,7 @@ mod column;
 mod commit;
 mod deps;
 mod error;
+mod expiry;
 mod place;
 mod port;
 mod queue;
@@ -35,6 +36,7 @@ pub use commit::{
 };
 pub use deps::Target;
 pub use error::{CommitError, OpenError, StoreError};
+pub use expiry::{Expired, Expiry};
 pub use place::Place;
 pub use port::Store;
 pub use queue::{Candidate, Lane, LaneKind, LanePage, Place as Cursor, Window};

@@ -6,6 +6,7 @@ mod holders;
 mod idempotency;
 mod output;
 mod refusals;
+mod retention;
 mod submits;
 mod upkeep;
 mod views;

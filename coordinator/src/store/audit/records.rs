@@ -37,11 +37,7 @@ pub(super) fn readable(conn: &Connection, findings: &mut Vec<Finding>) -> rusqli
     })
 }
 
-fn each(
-    conn: &Connection,
-    sql: &str,
-    mut look: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
-) -> rusqlite::Result<()> {
+fn each(conn: &Connection, sql: &str, mut look: impl FnMut(&Row<'_>) -> rusqlite::Result<()>) -> rusqlite::Result<()> {
     let mut question = conn.prepare(sql)?;
     let mut rows = question.query([])?;
     while let Some(row) = rows.next()? {

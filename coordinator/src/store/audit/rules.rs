@@ -106,7 +106,8 @@ pub(super) fn whole(conn: &Connection, findings: &mut Vec<Finding>) -> rusqlite:
 
 /// Whether every row that belongs to a job has one.
 pub(super) fn references(conn: &Connection, findings: &mut Vec<Finding>) -> rusqlite::Result<()> {
-    let mut check = conn.prepare("SELECT \"table\", \"parent\", count(*) FROM pragma_foreign_key_check GROUP BY 1, 2")?;
+    let mut check =
+        conn.prepare("SELECT \"table\", \"parent\", count(*) FROM pragma_foreign_key_check GROUP BY 1, 2")?;
     let mut rows = check.query([])?;
     while let Some(row) = rows.next()? {
         let (table, parent, count): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);

@@ -80,10 +80,7 @@ const PLANTED: &[(&str, &str)] = &[
     ("unreadable", "UPDATE jobs SET doc = '{' WHERE pk = 1"),
     ("unreadable", "UPDATE jobs SET doc = json_set(doc, '$.v', 99) WHERE pk = 1"),
     ("unreadable", "UPDATE runs SET doc = json_set(doc, '$.number', 7) WHERE job = 3 AND number = 2"),
-    (
-        "unreadable",
-        "DROP TRIGGER events_stay; UPDATE events SET type = 'sneezed' WHERE job = 1",
-    ),
+    ("unreadable", "DROP TRIGGER events_stay; UPDATE events SET type = 'sneezed' WHERE job = 1"),
     ("damaged", "PRAGMA ignore_check_constraints = ON; UPDATE jobs SET stage = 'building' WHERE pk = 1"),
     (
         "damaged",
