@@ -2,7 +2,7 @@
 //!
 //! `crew` is the loop over seats, `seat` one job from claim to report; `equip` prepares it, `supervise` watches the agent,
 //! `judge` names how it ended, `prove` verifies, `report` puts the evidence together. `leases`, `pumps` and `save` run
-//! beside. Nothing here knows the command line, the folder or where settings come from.
+//! beside; `reap` clears what runs left. Nothing here knows the command line, the folder or where settings come from.
 
 mod crew;
 mod dependencies;
@@ -19,6 +19,7 @@ mod prove;
 mod pump;
 mod pumps;
 mod random;
+mod reap;
 mod report;
 mod save;
 mod seat;
@@ -32,3 +33,4 @@ pub(crate) use options::{Options, SecretSource};
 pub(crate) use orphans::{Orphaned, reclaim};
 pub(crate) use probe::probe;
 use random::{random, random_uuid};
+pub(crate) use reap::{Mode, Reach, Reaped, Reaper};

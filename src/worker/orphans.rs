@@ -2,7 +2,10 @@
 //!
 //! The caller proves that no runner is alive (it holds the queue's lock). What cannot be told dead is left alone.
 
-use std::path::Path;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use fleet_protocol::{
     Action, ErrorCode, Job, JobId, Problem, Stage,
@@ -10,7 +13,11 @@ use fleet_protocol::{
     job::Checkpoint,
 };
 
-use super::{options::Options, save::blocking};
+use super::{
+    options::Options,
+    reap::{Mode, Reach, Reaped, Reaper},
+    save::blocking,
+};
 use crate::{
     client::Client,
     runtime::end_orphan,
@@ -24,10 +31,12 @@ pub(crate) struct Orphaned {
     pub(crate) recovered: Vec<Job>,
     /// Left as they are, with the reason.
     pub(crate) left: Vec<(Job, String)>,
+    /// What else lay about.
+    pub(crate) cleared: Vec<Reaped>,
 }
 
 /// Recovers every job that this factory holds on paper. Doing it again changes nothing.
-pub(crate) async fn reclaim(client: &Client, options: &Options) -> Result<Orphaned, Problem> {
+pub(crate) async fn reclaim(client: &Client, options: &Arc<Options>) -> Result<Orphaned, Problem> {
     let mut outcome = Orphaned::default();
     for stage in [Stage::Assigned, Stage::Building] {
         let query = JobsQuery { stage: Some(stage), ..JobsQuery::default() };
@@ -46,7 +55,9 @@ pub(crate) async fn reclaim(client: &Client, options: &Options) -> Result<Orphan
             }
         }
     }
-    tidy(client, options, &mut outcome).await?;
+    // A person may have taken jobs away while their runner was dead.
+    outcome.cleared =
+        Reaper::new(Arc::clone(options), client.clone(), Reach::Everything).workspaces(Mode::Remove).await?;
     Ok(outcome)
 }
 
@@ -59,27 +70,6 @@ async fn give_back(client: &Client, job: &Job, saved: Option<Checkpoint>) -> Res
     client.act(&job.id, Action::Recover, &ActionRequest { reason, ..ActionRequest::default() }).await
 }
 
-/// Clears the workspaces of jobs that nobody holds: a person took them away while their runner was dead.
-async fn tidy(client: &Client, options: &Options, outcome: &mut Orphaned) -> Result<(), Problem> {
-    let work = options.workspaces();
-    let entries = std::fs::read_dir(&work).into_iter().flatten().flatten();
-    let names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    for id in names.iter().filter_map(|name| name.parse::<JobId>().ok()) {
-        let job = match client.job(&id).await {
-            Ok(job) => job,
-            Err(problem) if problem.code == ErrorCode::NotFound => continue,
-            Err(problem) => return Err(problem),
-        };
-        if job.stage.is_held() {
-            continue;
-        }
-        if let Err(why) = clear(options, &job).await {
-            outcome.left.push((job, why));
-        }
-    }
-    Ok(())
-}
-
 /// Ends the processes of the job's runs and saves what lies in its workspace.
 async fn clear(options: &Options, job: &Job) -> Result<Option<Checkpoint>, String> {
     end_runs(options, &job.id, job.runs).await?;
@@ -87,14 +77,16 @@ async fn clear(options: &Options, job: &Job) -> Result<Option<Checkpoint>, Strin
     blocking(move || save(&dir)).await.map_err(|error| error.to_string())
 }
 
+/// What was started in a run's folder.
+pub(super) fn launches(run: &Path) -> Vec<PathBuf> {
+    ["agent", "agent-2", "verify"].map(|launch| run.join(launch)).into_iter().filter(|launch| launch.exists()).collect()
+}
+
 /// Ends what is left of the job's first `runs` runs. The caller knows that no worker is at them.
 pub(super) async fn end_runs(options: &Options, id: &JobId, runs: u32) -> Result<(), String> {
     for run in 1..=runs {
         let folder = options.run_folder(id.as_str(), run);
-        for launch in ["agent", "agent-2", "verify"].map(|launch| folder.join(launch)) {
-            if !launch.exists() {
-                continue;
-            }
+        for launch in launches(&folder) {
             let ended = end_orphan(&launch, options.grace).await.map_err(|error| error.to_string())?;
             tracing::debug!(job.id = %id, run, reason = ?ended.record.map(|record| record.reason), "a run is over");
             if ended.survivors > 0 {
