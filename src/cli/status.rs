@@ -32,7 +32,7 @@ pub(super) async fn run(Args {}: &Args, context: &Context) -> Result<ExitCode, C
     Ok(ExitCode::Success)
 }
 
-/// The status, with what only this machine knows: whether there is a runner to what runs.
+/// The status, with what only this machine knows: whether there is a runner to what runs, and room for more.
 pub(super) async fn look(context: &Context) -> Result<StatusView, CliError> {
     let mut status = context.client()?.status().await?;
     let jobs: Vec<JobId> = status.running.iter().map(|job| job.id.clone()).collect();
@@ -40,6 +40,7 @@ pub(super) async fn look(context: &Context) -> Result<StatusView, CliError> {
         let message = "the runner of what runs is gone; the next `fleet run` takes it back and goes on from its work";
         status.alerts.insert(0, Alert { code: "no_runner".to_owned(), message: message.to_owned(), jobs });
     }
+    status.alerts.extend(wiring::room_alert(&context.config, status.running.len())?);
     Ok(status)
 }
 

@@ -59,6 +59,12 @@ impl Limits {
         }
     }
 
+    /// The same for whoever looks: workspaces that `runs` are at are there by right, however many seats there are.
+    pub(crate) fn standing_beside(&self, runs: usize, usage: Usage) -> Standing {
+        let leftover = usize::try_from(usage.number).is_ok_and(|number| number > runs);
+        self.standing(if leftover { usage } else { Usage { number: 0, ..usage } })
+    }
+
     /// Both, for people.
     pub(crate) fn told(&self, usage: Usage) -> String {
         format!("{} of {} workspaces, {} of {} disk", usage.number, self.number, amount(usage.disk), amount(self.disk))
@@ -170,6 +176,8 @@ mod tests {
             [Roomy, Tight, Tight, Full]
         });
         assert_eq!(Limits { number: 1, disk: u64::MAX }.standing(Usage::default()), Standing::Roomy);
+        let all = Usage { number: 20, disk: 0 };
+        assert_eq!([20, 19].map(|runs| LIMITS.standing_beside(runs, all)), [Standing::Roomy, Standing::Full]);
     }
 
     #[test]
