@@ -36,11 +36,12 @@ pub(super) async fn run(Args {}: &Args, context: &Context) -> Result<ExitCode, C
 pub(super) async fn look(context: &Context) -> Result<StatusView, CliError> {
     let mut status = context.client()?.status().await?;
     let jobs: Vec<JobId> = status.running.iter().map(|job| job.id.clone()).collect();
-    if !jobs.is_empty() && !wiring::is_worked_on(&context.config)? {
+    let has_runner = jobs.is_empty() || wiring::is_worked_on(&context.config)?;
+    if !has_runner {
         let message = "the runner of what runs is gone; the next `fleet run` takes it back and goes on from its work";
         status.alerts.insert(0, Alert { code: "no_runner".to_owned(), message: message.to_owned(), jobs });
     }
-    status.alerts.extend(wiring::room_alert(&context.config, status.running.len())?);
+    status.alerts.extend(wiring::room_alert(&context.config, if has_runner { status.running.len() } else { 0 })?);
     Ok(status)
 }
 

@@ -81,7 +81,7 @@ impl Workspace {
         let kept_before = refs::commit_of(&repo, &base_ref)?.is_some();
         let mut make = || -> Result<Self, WorkspaceError> {
             folder::begin(&dir, &source.git_dir)?;
-            set_aside(&repo, &wanted.job, start)?;
+            hold_start(&repo, &wanted.job, (start, source.base_commit))?;
             refs::set(&repo, &base_ref, source.base_commit, Expect::Anything)?;
             Maker { source, repo: &repo, wanted: &wanted, start }.make(step)
         };
@@ -202,20 +202,29 @@ fn start_commit(repo: &Repository, source: &Source, start: Option<&str>) -> Resu
     }
 }
 
-/// Keeps the work of an earlier run that this one does not go on with.
-fn set_aside(repo: &Repository, job: &JobId, start: Oid) -> Result<(), WorkspaceError> {
+/// Makes the job's own ref hold what the run starts from, for nothing else may. The work of an earlier run that this one
+/// does not go on with is kept beside.
+fn hold_start(repo: &Repository, job: &JobId, (start, base): (Oid, Oid)) -> Result<(), WorkspaceError> {
     let wip = refs::wip_ref(job);
-    let Some(at) = refs::commit_of(repo, &wip)? else { return Ok(()) };
-    if repo.find_commit(at).is_err() {
+    let at = refs::commit_of(repo, &wip)?;
+    let goes_on = match at {
+        None => true,
+        Some(at) if at == start => return Ok(()),
         // There is nothing to keep, and no work could be saved under a ref that leads nowhere.
-        return refs::delete(repo, &wip, at).map(|_| ());
+        Some(at) if repo.find_commit(at).is_err() => false,
+        Some(at) => repo.graph_descendant_of(start, at).during("read the history of", repo.path())?,
+    };
+    if let Some(at) = at.filter(|at| !goes_on && repo.find_commit(*at).is_ok()) {
+        let beside = format!("{}{:.12}", refs::side_prefix(job), at.to_string());
+        refs::set(repo, &beside, at, Expect::Anything)?;
     }
-    if at == start || repo.graph_descendant_of(start, at).during("read the history of", repo.path())? {
-        return Ok(());
+    match at {
+        // The base needs no ref of the job's.
+        _ if start == base && goes_on => Ok(()),
+        Some(at) if start == base => refs::delete(repo, &wip, at).map(|_| ()),
+        Some(at) => refs::set(repo, &wip, start, Expect::Commit(at)).map(|_| ()),
+        None => refs::set(repo, &wip, start, Expect::Absent).map(|_| ()),
     }
-    let beside = format!("{}{:.12}", refs::side_prefix(job), at.to_string());
-    refs::set(repo, &beside, at, Expect::Anything)?;
-    refs::delete(repo, &wip, at).map(|_| ())
 }
 
 struct Maker<'a> {

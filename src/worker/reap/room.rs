@@ -24,6 +24,8 @@ pub(in crate::worker) struct Room {
     limits: Limits,
     turns: Turns,
     state: Mutex<State>,
+    /// One measures at a time.
+    measuring: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -37,7 +39,7 @@ struct State {
 impl Room {
     pub(in crate::worker) fn new(limits: Limits, turns: Turns, state: &std::path::Path) -> Self {
         let state = State { measure: Measure::new(state), measured: None, collected: None };
-        Self { limits, turns, state: Mutex::new(state) }
+        Self { limits, turns, state: Mutex::new(state), measuring: tokio::sync::Mutex::default() }
     }
 
     /// How many workspaces there may be at most.
@@ -68,12 +70,17 @@ impl Room {
 
     /// Measures sizes again once it is time to. Nobody waits for it.
     pub(in crate::worker) async fn measure(self: &Arc<Self>) -> Result<(), Trouble> {
+        let _turn = self.measuring.lock().await;
         let due = self.state().measured.is_none_or(|(at, took)| at.elapsed() >= MEASURE_EVERY.max(took * REST));
         if due { self.renew().await } else { Ok(()) }
     }
 
     /// Looks at once when nothing is known yet of what lies there: it may be from before this process.
     async fn see(self: &Arc<Self>) -> Result<(), Trouble> {
+        if self.state().measured.is_some() {
+            return Ok(());
+        }
+        let _turn = self.measuring.lock().await;
         let never = {
             let state = self.state();
             state.measured.is_none() && state.measure.is_blind()?

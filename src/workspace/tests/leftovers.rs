@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use fleet_protocol::JobId;
 
 use super::{
-    super::{Kind, Leftover, Prepare, Workspace, leftovers, remove, take_away},
+    super::{Kind, Leftover, Prepare, Workspace, checkpoint, leftovers, remove, take_away},
     fixture::{User, agent_commits, write},
 };
 
@@ -48,6 +48,35 @@ fn a_workspace_goes_with_all_of_its_work_under_a_ref() {
     assert_eq!((user.show(&wip, "committed"), user.show(&wip, "unsaved")), ("1".to_owned(), "2".to_owned()));
     assert!(is_empty(&work(&user)));
     assert_eq!(base_refs(&user), "");
+}
+
+/// The coordinator was told of a checkpoint; clearing the workspace must not put another commit in its place.
+#[test]
+fn what_was_told_of_a_checkpoint_is_still_under_the_ref_once_its_workspace_is_gone() {
+    let user = User::new();
+    let workspace = prepared(&user, 1);
+    write(&workspace.tree(), &[("unsaved", "2\n")]);
+    let told = checkpoint(&workspace, "after its runner died").unwrap().unwrap();
+    take_away(&only(&user)).unwrap().unwrap().delete().unwrap();
+    assert_eq!(user.git(["rev-parse", &told.branch]), told.commit);
+}
+
+/// Of two saved states that are no continuation of one another the run goes on from the older: both stay under a ref.
+#[test]
+fn what_a_run_starts_from_is_held_by_the_job_s_ref_and_what_it_leaves_aside_is_kept_beside() {
+    let user = User::new();
+    let (one, other) = (prepared(&user, 1), work(&user).join(JobId::from_random(1).as_str()));
+    write(&one.tree(), &[("state", "one\n")]);
+    let first = checkpoint(&one, "periodic").unwrap().unwrap();
+    write(&one.tree(), &[("state", "two\n")]);
+    let second = checkpoint(&one, "periodic").unwrap().unwrap();
+    take_away(&only(&user)).unwrap().unwrap().delete().unwrap();
+    let next = Prepare { dir: other, start: Some(first.commit.clone()), ..user.wanted(1) };
+    let workspace = user.try_prepare(next).unwrap();
+    assert_eq!(user.git(["rev-parse", &first.branch]), first.commit, "from the first moment on");
+    assert_eq!(user.show(&format!("refs/fleet/side/{}/{:.12}", workspace.job(), second.commit), "state"), "two");
+    take_away(&only(&user)).unwrap().unwrap().delete().unwrap();
+    assert_eq!(user.git(["rev-parse", &first.branch]), first.commit);
 }
 
 #[test]
