@@ -8,6 +8,8 @@ mod finished;
 mod reaper;
 mod room;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use reaper::{Mode, Reach, Reaped, Reaper};
 pub(super) use room::Room;
