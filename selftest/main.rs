@@ -2,6 +2,7 @@
 
 mod flow;
 mod folder;
+mod keep;
 mod model;
 mod nemesis;
 mod programs;

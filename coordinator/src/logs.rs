@@ -103,6 +103,28 @@ impl Logs {
         Ok(Piece { bytes, size })
     }
 
+    /// Deletes the output of a job's runs up to `runs`; what is not there is gone already. A later run's stays.
+    pub(crate) fn delete(&self, job: &JobId, runs: u32) -> Result<(), LogError> {
+        let folder = self.folder.join(job.as_str());
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed("list", &folder)(error)),
+        };
+        for entry in entries {
+            let path = entry.map_err(failed("list", &folder))?.path();
+            let run = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u32>().ok());
+            if run.is_some_and(|run| run <= runs) {
+                gone(std::fs::remove_file(&path)).map_err(failed("delete", &path))?;
+            }
+        }
+        match std::fs::remove_dir(&folder) {
+            // A later run has output here.
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => Ok(()),
+            removed => gone(removed).map_err(failed("delete", &folder)),
+        }
+    }
+
     /// When any stream of a run grew last; none when it has said nothing.
     pub(crate) fn last_growth(&self, job: &JobId, run: u32) -> Result<Option<Timestamp>, LogError> {
         let mut last = None;
@@ -128,6 +150,11 @@ fn open_to_append(path: &Path) -> std::io::Result<File> {
         path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
         open()
     })
+}
+
+/// Another process may be deleting the same.
+fn gone(removed: std::io::Result<()>) -> std::io::Result<()> {
+    removed.or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 fn failed(verb: &'static str, path: &Path) -> impl Fn(std::io::Error) -> LogError {
@@ -174,6 +201,21 @@ mod tests {
             logs.append(&name, (0, b"x"), Timestamp::UNIX_EPOCH, || Err(LogError::Gap { expected: 77 }));
         assert!(outcome.is_err());
         assert_eq!(logs.read(&name, 0, PIECE).unwrap().size, 0);
+    }
+
+    #[test]
+    fn output_up_to_a_run_is_deleted_and_doing_it_again_changes_nothing() {
+        let (folder, logs, first) = setup();
+        let later = StreamName { run: 12, ..first.clone() };
+        for name in [&first, &later] {
+            put(&logs, name, 0, "abc").unwrap();
+        }
+        for _ in 0..2 {
+            logs.delete(&first.job, 2).unwrap();
+            assert_eq!((logs.read(&first, 0, PIECE).unwrap().size, logs.read(&later, 0, PIECE).unwrap().size), (0, 3));
+        }
+        logs.delete(&first.job, 12).unwrap();
+        assert!(!folder.path().join("logs").join(first.job.as_str()).exists());
     }
 
     #[test]

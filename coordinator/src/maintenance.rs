@@ -1,7 +1,9 @@
-//! What only time moves: leases that ran out, starts that never came, dependants that were not told.
+//! What only time moves: leases that ran out, starts that never came, dependants that were not told, output that is old.
 //!
 //! Running it twice, or in two processes at once, changes nothing the second time: each step is decided on what stands
 //! in the store at that moment.
+
+use std::sync::Arc;
 
 use fleet_protocol::{ErrorCode, Job, lease::LeaseStatus};
 use jiff::{Timestamp, ToSpan};
@@ -14,11 +16,15 @@ use crate::{
 
 /// Blocked jobs that one tick looks at; the next one goes on from there.
 const BLOCKED: u32 = 100;
+/// Jobs whose output one tick lets go of.
+const EXPIRED: u32 = 50;
 
 /// One round. A failure is reported and does not keep the rest from being done.
-pub(crate) async fn tick(service: &Service) {
+pub(crate) async fn tick(service: &Arc<Service>) {
     let now = service.now();
-    for outcome in [reap(service, now).await, unblock(service).await, forget(service, now).await] {
+    for outcome in
+        [reap(service, now).await, unblock(service).await, forget(service, now).await, expire(service, now).await]
+    {
         if let Err(failure) = outcome {
             tracing::warn!(?failure, "a part of the maintenance failed; the next tick tries again");
         }
@@ -72,6 +78,23 @@ async fn unblock(service: &Service) -> Result<(), Failure> {
 async fn forget(service: &Service, now: Timestamp) -> Result<(), Failure> {
     let before = now.checked_sub(24.hours()).unwrap_or(Timestamp::MIN);
     Ok(service.store.answers_prune(before).await?)
+}
+
+/// Lets go of the output of jobs that finished long ago, some at a time.
+async fn expire(service: &Arc<Service>, now: Timestamp) -> Result<(), Failure> {
+    let retention = service.options.retention;
+    let old = service.store.expirable_older(retention.cutoff(now), EXPIRED)?;
+    let beyond = match retention.max_jobs {
+        Some(most) => service.store.expirable_beyond(most.get(), EXPIRED)?,
+        None => Vec::new(),
+    };
+    let newer = retention.max_jobs.map_or(0, std::num::NonZeroU32::get);
+    let found = old.iter().map(|job| (job, 0)).chain(beyond.iter().map(|job| (job, newer)));
+    for (job, _) in found.filter(|(job, newer)| retention.lets_go(job, *newer, now)) {
+        service.let_go_of_logs(job, now).await?;
+        tracing::info!(job = %job.id, "its logs were let go; its history and result stay");
+    }
+    Ok(())
 }
 
 fn millis(from: Timestamp, to: Timestamp) -> i128 {

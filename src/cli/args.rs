@@ -6,8 +6,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use fleet_protocol::Action;
 
 use super::{
-    act, clean, completions, config, context::Makes, demo, diff, doctor, events, explain, help, init, jobs, logs, man,
-    profile, project, recover, run, runs, selftest, show, status, submit, watch,
+    act, clean, completions, config, context::Makes, db, demo, diff, doctor, events, explain, help, init, jobs, logs,
+    man, profile, project, recover, run, runs, selftest, show, status, submit, watch,
 };
 
 /// Runs AI coding agents over a queue of tasks, and proves what they did.
@@ -117,6 +117,7 @@ pub(super) enum Verb {
     Profile(profile::Args),
     Project(project::Args),
     Config(config::Args),
+    Db(db::Args),
     Doctor(doctor::Args),
     Selftest(selftest::Args),
     Demo(demo::Args),
@@ -167,6 +168,6 @@ pub(super) const GROUPS: &[(&str, &[&str])] = &[
     ("Look", &["status", "watch", "jobs", "show", "runs", "logs", "events", "diff", "explain"]),
     ("Decide", &["ship", "promote", "approve", "request-changes", "reject"]),
     ("Steer", &["requeue", "redrive", "cancel", "stop", "hold", "release", "pause", "resume"]),
-    ("Look after it", &["recover", "clean", "profile", "project", "config", "doctor", "selftest", "demo"]),
+    ("Look after it", &["recover", "clean", "db", "profile", "project", "config", "doctor", "selftest", "demo"]),
     ("Shell", &["completions", "man", "help"]),
 ];

@@ -41,7 +41,8 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<ExitCode, CliE
             None => Cell::styled(gone, style::WARN),
             Some(_) => Cell::styled("stays", style::GOOD),
         };
-        table.row(vec![it.job.as_str().into(), it.what.as_str().into(), fate, it.kept.as_deref().unwrap_or("").into()]);
+        let job = it.job.as_ref().map_or("-", |job| job.as_str());
+        table.row(vec![job.into(), it.what.as_str().into(), fate, it.why.as_str().into()]);
     }
     if table.is_empty() {
         context.out.say("nothing to clean");

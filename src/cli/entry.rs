@@ -124,6 +124,7 @@ async fn dispatch(context: &Context, verb: Verb) -> Result<ExitCode, CliError> {
         Verb::Profile(args) => cli::profile::run(&args, context).await,
         Verb::Project(args) => cli::project::run(&args, context).await,
         Verb::Config(args) => cli::config::run(&args, context),
+        Verb::Db(args) => cli::db::run(&args, context),
         Verb::Doctor(args) => cli::doctor::run(&args, context).await,
         Verb::Selftest(args) => cli::selftest::run(&args, context).await,
         Verb::Demo(args) => cli::demo::run(&args, context).await,

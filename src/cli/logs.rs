@@ -65,13 +65,15 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<ExitCode, CliE
         context.out.say(&format!("{} has not run yet; `fleet explain {}` says why", job.id, job.id));
         if context.out.is_json() {
             let stream = wanted(args, context)[0];
-            let nothing = LogChunk { run: 0, stream, data: String::new(), next_offset: 0, size: 0, lossy: false };
-            context.out.json(&nothing)?;
+            context.out.json(&nothing(stream))?;
         }
         return Ok(ExitCode::Success);
     };
     let mut tails: Vec<Tail<'_>> =
         wanted(args, context).iter().map(|&stream| Tail::new(&job.id, run, stream)).collect();
+    if let Some(tail) = tails.first() {
+        tail.must_not_have_expired(context).await?;
+    }
     for tail in &mut tails {
         tail.print_last(args, context).await?;
     }
@@ -88,6 +90,11 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<ExitCode, CliE
             .say(&format!("run {run} of {id} printed nothing{stream}; `fleet runs {id}` has the rest", id = job.id));
     }
     Ok(ExitCode::Success)
+}
+
+/// The output of a job that has not run.
+const fn nothing(stream: LogStream) -> LogChunk {
+    LogChunk { run: 0, stream, data: String::new(), next_offset: 0, size: 0, lossy: false, expired_at: None }
 }
 
 /// Prints what comes, until the run has ended.
@@ -210,6 +217,17 @@ impl<'j> Tail<'j> {
     async fn read(&self, offset: u64, limit: Option<u64>, context: &Context) -> Result<LogChunk, CliError> {
         let query = LogsQuery { run: Some(self.run), stream: Some(self.stream), offset: Some(offset), limit };
         Ok(context.client()?.logs(self.id, &query).await?)
+    }
+
+    /// A log that was let go is not an empty one.
+    async fn must_not_have_expired(&self, context: &Context) -> Result<(), CliError> {
+        let Some(at) = self.read(0, Some(1), context).await?.expired_at else { return Ok(()) };
+        let message = format!("the logs of run {} of {} expired {}", self.run, self.id, context.when(at));
+        let help = format!(
+            "`fleet events {id}` and `fleet runs {id}` still tell what happened; retention.max-age and retention.max-jobs say how long logs are kept",
+            id = self.id
+        );
+        Err(CliError::new(ExitCode::NotFound, "expired", message).help(help))
     }
 
     /// Everything from an offset up to where the stream ends now.

@@ -30,6 +30,7 @@ mod act;
 mod clean;
 mod completions;
 mod config;
+mod db;
 mod demo;
 mod diff;
 mod doctor;

@@ -37,21 +37,22 @@ pub(super) async fn run(Args {}: &Args, context: &Context) -> Result<ExitCode, C
     Ok(ExitCode::Success)
 }
 
-/// The status, with what only this machine knows: whether there is a runner to what runs.
+/// The status, with what only this machine knows: whether there is a runner to what runs, and room for more.
 pub(super) async fn look(context: &Context) -> Result<StatusView, CliError> {
     let mut status = context.client()?.status().await?;
-    if status.running.is_empty() || wiring::is_worked_on(&context.config)? {
-        return Ok(status);
+    let has_runner = status.running.is_empty() || wiring::is_worked_on(&context.config)?;
+    if !has_runner {
+        let mut unwatched: BTreeMap<Unwatched, Vec<JobId>> = BTreeMap::new();
+        for job in &status.running {
+            unwatched.entry(wiring::unwatched(&context.config, &job.id, job.run)?).or_default().push(job.id.clone());
+        }
+        let alert = |(how, jobs): (Unwatched, Vec<JobId>)| {
+            let message = without_a_runner(how, jobs.len(), context.config.coordinator.lease_ttl);
+            Alert { code: "no_runner".to_owned(), message, jobs }
+        };
+        status.alerts.splice(0..0, unwatched.into_iter().map(alert));
     }
-    let mut unwatched: BTreeMap<Unwatched, Vec<JobId>> = BTreeMap::new();
-    for job in &status.running {
-        unwatched.entry(wiring::unwatched(&context.config, &job.id, job.run)?).or_default().push(job.id.clone());
-    }
-    let alert = |(how, jobs): (Unwatched, Vec<JobId>)| {
-        let message = without_a_runner(how, jobs.len(), context.config.coordinator.lease_ttl);
-        Alert { code: "no_runner".to_owned(), message, jobs }
-    };
-    status.alerts.splice(0..0, unwatched.into_iter().map(alert));
+    status.alerts.extend(wiring::room_alert(&context.config, if has_runner { status.running.len() } else { 0 })?);
     Ok(status)
 }
 

@@ -114,6 +114,19 @@ keys! {
     /// The token itself; used only together with an address.
     TOKEN: String = "coordinator.token", "FLEET_TOKEN" ["AQ_FLEET_TOKEN"], flag None, default None, Secret;
 
+    /// How many workspaces there may be at once. No job starts that would make one more.
+    WORKSPACES_MAX: NonZeroU32 = "workspaces.max", "FLEET_WORKSPACES_MAX" [], flag None, default Some("20"), Everywhere;
+    /// How much disk workspaces may fill together. At 80% of either, leftovers are collected, the oldest merged first.
+    WORKSPACES_DISK: ByteSize = "workspaces.disk", "FLEET_WORKSPACES_DISK" [],
+        flag None, default Some("10GiB"), Everywhere;
+
+    /// How long after a job has finished its logs, run folders and merged refs are kept. Its history stays for good.
+    RETENTION_MAX_AGE: Span = "retention.max-age", "FLEET_RETENTION_MAX_AGE" [],
+        flag None, default Some("90d"), Everywhere;
+    /// Of how many finished jobs they are kept, the newest; of all when left out.
+    RETENTION_MAX_JOBS: NonZeroU32 = "retention.max-jobs", "FLEET_RETENTION_MAX_JOBS" [],
+        flag None, default None, Everywhere;
+
     /// Engine of jobs that name none; the first installed of the built-in ones when left out.
     DEFAULT_ENGINE: String = "defaults.engine", "FLEET_DEFAULT_ENGINE" [], flag None, default None, Everywhere;
     /// Verify command of jobs that name none.

@@ -33,6 +33,8 @@ pub(crate) struct Config {
     pub(super) named: NamedFolders,
     pub(crate) worker: WorkerSettings,
     pub(crate) coordinator: CoordinatorSettings,
+    pub(crate) workspaces: WorkspaceSettings,
+    pub(crate) retention: RetentionSettings,
     pub(crate) defaults: Defaults,
     pub(crate) logging: Logging,
     /// `[engines.NAME]` as written.
@@ -104,6 +106,23 @@ impl CoordinatorSettings {
     pub(crate) const fn renew_every(&self) -> Span {
         Span::from_millis(self.lease_ttl.millis() / 3)
     }
+}
+
+/// `[workspaces]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WorkspaceSettings {
+    /// How many there may be.
+    pub(crate) max: NonZeroU32,
+    /// How much they may fill together.
+    pub(crate) disk: ByteSize,
+}
+
+/// `[retention]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RetentionSettings {
+    pub(crate) max_age: Span,
+    /// None: of all.
+    pub(crate) max_jobs: Option<NonZeroU32>,
 }
 
 /// `[logging]`.

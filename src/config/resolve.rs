@@ -20,7 +20,10 @@ use super::{
     keys::{self, Key},
     layers::{Entry, Layers, Overrides},
     mistake::{ConfigError, Invalid, Mistake, Warning},
-    model::{Config, CoordinatorSettings, EngineTable, Logging, NamedFolders, SecretSource, WorkerSettings},
+    model::{
+        Config, CoordinatorSettings, EngineTable, Logging, NamedFolders, RetentionSettings, SecretSource,
+        WorkerSettings, WorkspaceSettings,
+    },
     origin::{Origin, Sourced},
     place::{Place, git_root},
     projects,
@@ -85,6 +88,7 @@ impl Resolver<'_> {
         let (named, place) = self.place();
         let worker = self.worker();
         let coordinator = self.coordinator();
+        let (workspaces, retention) = (self.workspaces(), self.retention());
         let defaults = self.defaults();
         let level = self.layers.optional(&keys::LOG_LEVEL).map(|level| level.value);
         let logging = Logging { level, format: self.layers.required(&keys::LOG_FORMAT).value };
@@ -112,6 +116,8 @@ impl Resolver<'_> {
             named,
             worker,
             coordinator,
+            workspaces,
+            retention,
             defaults,
             logging,
             engines,
@@ -178,6 +184,18 @@ impl Resolver<'_> {
         };
         self.check_renewal(&settings, &lease_ttl, &stale_after);
         settings
+    }
+
+    fn workspaces(&mut self) -> WorkspaceSettings {
+        let layers = &mut self.layers;
+        let max = layers.required(&keys::WORKSPACES_MAX).value;
+        WorkspaceSettings { max, disk: layers.required(&keys::WORKSPACES_DISK).value }
+    }
+
+    fn retention(&mut self) -> RetentionSettings {
+        let max_age = self.positive(&keys::RETENTION_MAX_AGE).value;
+        let max_jobs = self.layers.optional(&keys::RETENTION_MAX_JOBS).map(|jobs| jobs.value);
+        RetentionSettings { max_age, max_jobs }
     }
 
     /// A worker that renews too rarely would look stale, and lose its jobs, between two signs of life.

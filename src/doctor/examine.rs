@@ -16,6 +16,7 @@ const FIRST: &[Look] = &[
     database::database,
     folders::queue,
     machine::disk_space,
+    machine::workspaces,
     machine::open_file_limit,
     machine::clock,
     repository::git_program,

@@ -11,8 +11,9 @@ use nix::sys::{
 use super::{
     check::Check,
     folders::existing,
-    subject::{Subject, TestClock},
+    subject::{Database, Subject, TestClock},
 };
+use crate::workspace::Standing;
 
 const MIB: u64 = 1 << 20;
 /// Less is soon used up by a clone and what an agent builds in it.
@@ -57,6 +58,26 @@ pub(super) fn disk_space(subject: &Subject) -> Check {
         free if free < TIGHT => Check::fail(NAME, found, remedy),
         free if free < COMFORTABLE => Check::warn(NAME, found, remedy),
         _ => Check::ok(NAME, found),
+    }
+}
+
+pub(super) fn workspaces(subject: &Subject) -> Check {
+    const NAME: &str = "workspaces";
+    let (limits, usage) = match &subject.workspaces {
+        Ok(found) => found,
+        Err(why) => return Check::skip(NAME, format!("it cannot be told what lies there: {why}")),
+    };
+    let found = limits.told(*usage);
+    let remedy =
+        "`fleet clean --dry-run` says what lies there and why; workspaces.max and workspaces.disk are the limits";
+    let runs = match &subject.database {
+        Database::Works { held, .. } => held.len(),
+        _ => 0,
+    };
+    match limits.standing_beside(runs, *usage) {
+        Standing::Roomy => Check::ok(NAME, found),
+        Standing::Tight => Check::warn(NAME, format!("room is short: {found}"), remedy),
+        Standing::Full => Check::fail(NAME, format!("no job starts, for there is no room: {found}"), remedy),
     }
 }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::{
     config::Place,
     engine::Catalogue,
-    workspace::{Identity, Source, WorkspaceError},
+    workspace::{Identity, Limits, Source, Usage, WorkspaceError},
 };
 
 /// One machine, as one user sees it from one folder. What could not be read is kept as the reason.
@@ -41,6 +41,8 @@ pub(crate) struct Subject {
     pub(crate) environment: BTreeMap<String, String>,
     /// Bytes that this user may still write where the state lies.
     pub(crate) free_space: Result<u64, String>,
+    /// How much there may be of workspaces, and how much there is.
+    pub(crate) workspaces: Result<(Limits, Usage), String>,
     /// Files that one process may have open.
     pub(crate) open_files: Result<u64, String>,
     /// By the machine's clock.

@@ -23,7 +23,7 @@ use crate::{
     config::{Config, Place, env},
     doctor::{self, Check, Configuration, Database, Held, Outcome, Subject, TestClock, examine},
     engine::Catalogue,
-    workspace::{Identity, Source, WorkspaceError},
+    workspace::{Identity, Limits, Measure, Source, Usage, WorkspaceError},
 };
 
 /// How long a program may take to say its version.
@@ -80,6 +80,7 @@ async fn subject(config: &Config) -> Subject {
         default_engine: config.defaults.engine.clone(),
         yolo: config.defaults.yolo.unwrap_or(false),
         free_space: doctor::free_space(place.as_ref().map_or(&config.cwd, |place| &place.state)).map_err(told),
+        workspaces: workspaces(config, place.as_ref()),
         open_files: doctor::open_files().map_err(told),
         now: SystemClock.now(),
         test_clock: test_clock(config, &environment),
@@ -87,6 +88,13 @@ async fn subject(config: &Config) -> Subject {
         place,
         patience: PATIENCE,
     }
+}
+
+/// How workspaces stand to their limits.
+fn workspaces(config: &Config, place: Option<&Place>) -> Result<(Limits, Usage), String> {
+    let Some(place) = place else { return Err("there is no state here".to_owned()) };
+    let usage = Measure::new(&place.state).noted().map_err(|error| error.to_string())?;
+    Ok((worker::limits(config), usage))
 }
 
 /// The engines, those that the configuration speaks of, and what is wrong with how they are written.

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use fleet_coordinator::{
-    Clock, Coordinator, FileClock, Grace, Options, ProfileOrigin, ProfileSource, Randomness, SystemClock,
+    Clock, Coordinator, FileClock, Grace, Options, ProfileOrigin, ProfileSource, Randomness, Retention, SystemClock,
 };
 
 use super::{fault::Fault, worker::engine_names};
@@ -67,6 +67,7 @@ fn options(config: &Config) -> Result<Options, Fault> {
         stall_after: config.coordinator.stall_after,
         // Here a holder can renew whether or not this process runs.
         grace: Grace::None,
+        retention: Retention { max_age: config.retention.max_age, max_jobs: config.retention.max_jobs },
         defaults: config.defaults.clone(),
         projects: config.projects.clone(),
         // Every factory of this coordinator is this machine.

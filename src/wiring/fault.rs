@@ -31,7 +31,11 @@ impl Fault {
         Self::Other { exit, message: message.into(), help: help.map(str::to_owned), source: None }
     }
 
-    fn of(exit: ExitCode, error: impl std::error::Error + Send + Sync + 'static, help: Option<&str>) -> Self {
+    pub(super) fn of(
+        exit: ExitCode,
+        error: impl std::error::Error + Send + Sync + 'static,
+        help: Option<&str>,
+    ) -> Self {
         Self::Other { exit, message: error.to_string(), help: help.map(str::to_owned), source: None }.because(&error)
     }
 

@@ -2,6 +2,7 @@
 //! nowhere else.
 
 mod clean;
+mod database;
 mod demo;
 mod doctor;
 mod embedded;
@@ -11,6 +12,7 @@ mod hidden;
 mod profile;
 mod replace;
 mod report;
+mod room;
 mod runner;
 mod selftest;
 mod submission;
@@ -19,6 +21,7 @@ mod worker;
 
 pub(crate) use crate::worker::Unwatched;
 pub(crate) use clean::{CleanMode, clean};
+pub(crate) use database::{Examined, back_up_database, check_database};
 pub(crate) use demo::{DemoRequest, Played, demo};
 pub(crate) use doctor::doctor;
 pub(crate) use embedded::{Embedded, clock, has_state, open, open_nothing};
@@ -28,6 +31,7 @@ pub(crate) use folder::{redraw, set_up, ship};
 pub(crate) use hidden::{scripted, shim};
 pub(crate) use profile::{ListedProfile, check_names, engine_classes, profiles};
 pub(crate) use report::{Check, Verdict};
+pub(crate) use room::room_alert;
 pub(crate) use runner::{Meeting, Reclaimed, Until, is_worked_on, reclaim, run_loop, run_one, unwatched};
 pub(crate) use selftest::selftest;
 pub(crate) use submission::check_submission;

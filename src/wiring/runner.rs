@@ -1,7 +1,8 @@
 //! `fleet run`: the queue's lock, the folder's keeper, the worker and the coordinator's ticks, side by side.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use fleet_coordinator::{Clock, Coordinator};
 use fleet_protocol::{ExitCode, Job, JobId, Stage, api::EmptyReason};
 use tokio::{
     sync::{mpsc::UnboundedSender, watch},
@@ -19,8 +20,7 @@ use crate::{
     config::Config,
     queue::{Keeper, RunLock, Watching, keep, living_runner},
     shutdown::{Phase, Shutdown},
-    worker::{self, Orphaned, Shift, Unwatched, Worker},
-    workspace::sweep,
+    worker::{self, Orphaned, Reaped, Shift, Unwatched, Worker},
 };
 
 /// How long a run loop goes on.
@@ -43,6 +43,8 @@ pub(crate) enum Meeting {
 
 /// How often a job that waits for its next try is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// How often what runs left behind is looked for.
+const CLEAR_EVERY: Duration = Duration::from_secs(60);
 /// How long `--once` waits for files that are still being written.
 const SETTLE: Duration = Duration::from_secs(10);
 
@@ -53,7 +55,7 @@ pub(crate) async fn run_loop(
     (until, meeting): (Until, Meeting),
     shutdown: Shutdown,
 ) -> Result<(), Fault> {
-    let worker = Worker::new(options(config)?, embedded.client.clone(), shutdown.clone());
+    let worker = Arc::new(Worker::new(options(config)?, embedded.client.clone(), shutdown.clone()));
     let _lock = begin(config, &worker, meeting).await?;
     let mut keeper = keeper(config, &embedded.client)?;
     let shift = match until {
@@ -61,7 +63,7 @@ pub(crate) async fn run_loop(
             let (stop, stopped) = watch::channel(false);
             let watching = Watching { scan: config.worker.poll.duration(), ..Watching::default() };
             let keeping = tokio::spawn(keep(keeper, watching, stopped));
-            let shift = beside(config, embedded, &worker, worker.work(worker::Until::Stopped)).await;
+            let shift = beside(config, embedded, &worker, worker.work(worker::Until::Stopped)).await?;
             stop.send_replace(true);
             if shutdown.phase() < Phase::Stop
                 && let Err(error) = keeping.await
@@ -70,7 +72,7 @@ pub(crate) async fn run_loop(
             }
             shift
         }
-        Until::Drained => beside(config, embedded, &worker, drain(&worker, &mut keeper, &shutdown)).await?,
+        Until::Drained => beside(config, embedded, &worker, drain(&worker, &mut keeper, &shutdown)).await??,
     };
     if shutdown.phase() < Phase::Stop {
         super::folder::redraw(config, embedded).await?;
@@ -92,8 +94,9 @@ pub(crate) async fn run_one(
 ) -> Result<Job, Fault> {
     let worker = Worker::new(options(config)?, embedded.client.clone(), shutdown.clone()).only(job.clone(), activity);
     let _lock = begin(config, &worker, Meeting::GiveWay).await?;
+    let worker = Arc::new(worker);
     loop {
-        let shift = beside(config, embedded, &worker, worker.work(worker::Until::Drained)).await;
+        let shift = beside(config, embedded, &worker, worker.work(worker::Until::Drained)).await?;
         end(&shift)?;
         let job = embedded.client.job(job).await?;
         let is_tried_again = job.stage == Stage::Queued && job.retry_not_before.is_some() && !job.held;
@@ -117,15 +120,19 @@ async fn begin(config: &Config, worker: &Worker, meeting: Meeting) -> Result<Run
         Meeting::Replace => replace(config, &folder, now).await?,
     };
     tell(&worker.take_up().await?);
-    let workspaces = place(config)?.state.join("work");
-    if workspaces.is_dir() {
-        sweep(&workspaces)?;
-    }
     Ok(lock)
 }
 
-/// Does `work` while leases are renewed and the coordinator ticks.
-async fn beside<T>(config: &Config, embedded: &Embedded, worker: &Worker, work: impl Future<Output = T>) -> T {
+/// Does `work` while leases are renewed, the coordinator ticks, and what runs leave behind is cleared.
+async fn beside<T>(
+    config: &Config,
+    embedded: &Embedded,
+    worker: &Arc<Worker>,
+    work: impl Future<Output = T>,
+) -> Result<T, Fault> {
+    let (stop, stopped) = watch::channel(false);
+    let clearing =
+        tokio::spawn(clear(Arc::clone(worker), embedded.coordinator.clone(), embedded::clock(config)?, stopped));
     let ticking = async {
         let mut due = interval(config.coordinator.reap_every.duration());
         loop {
@@ -135,10 +142,41 @@ async fn beside<T>(config: &Config, embedded: &Embedded, worker: &Worker, work: 
             }
         }
     };
-    tokio::select! {
+    let done = tokio::select! {
         done = work => done,
         () = worker.renew(config.coordinator.lease_ttl.duration()) => unreachable!("renewals never end"),
         () = ticking => unreachable!("ticks never end"),
+    };
+    stop.send_replace(true);
+    if !worker.leaves_at_once()
+        && let Err(error) = clearing.await
+    {
+        tracing::error!(%error, "clearing broke");
+    }
+    Ok(done)
+}
+
+/// Clears what runs leave behind, now and every so often until told to stop; a round that has begun is brought to its end.
+async fn clear(
+    worker: Arc<Worker>,
+    coordinator: Option<Coordinator>,
+    clock: Arc<dyn Clock>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    // What the coordinator lets go of decides what goes here.
+    if let Some(coordinator) = coordinator {
+        coordinator.tick().await;
+    }
+    loop {
+        match worker.look_after(clock.now()).await {
+            Ok(reaped) => tell_cleared(&reaped),
+            Err(problem) => tracing::warn!(error = %problem, "clearing failed; the next round tries again"),
+        }
+        tokio::select! {
+            // Gone counts as told.
+            _ = stopped.wait_for(|stop| *stop) => return,
+            () = sleep(CLEAR_EVERY) => {}
+        }
     }
 }
 
@@ -192,11 +230,24 @@ pub(crate) async fn reclaim(config: &Config, embedded: &Embedded) -> Result<Recl
     folder.create()?;
     // With a living runner there is nothing to take back: what it holds, it works on.
     let _lock = RunLock::acquire(&folder, embedded::clock(config)?.now())?;
-    let Orphaned { recovered, left, .. } = worker::reclaim(&embedded.client, &options(config)?).await?;
-    Ok(Reclaimed { jobs: recovered, left })
+    let orphaned = worker::reclaim(&embedded.client, &Arc::new(options(config)?)).await?;
+    tell_cleared(&orphaned.cleared);
+    Ok(Reclaimed { jobs: orphaned.recovered, left: orphaned.left })
+}
+
+fn tell_cleared(reaped: &[Reaped]) {
+    for Reaped { job, what, goes, why } in reaped {
+        let job = job.as_ref().map(tracing::field::display);
+        if *goes {
+            tracing::info!(job.id = job, what, why, "a leftover was cleared");
+        } else {
+            tracing::debug!(job.id = job, what, why, "a leftover stays");
+        }
+    }
 }
 
 fn tell(orphaned: &Orphaned) {
+    tell_cleared(&orphaned.cleared);
     for job in &orphaned.taken_up {
         tracing::info!(job.id = %job.id, run = job.runs, title = %job.title, "a run that another runner began goes on");
     }

@@ -9,6 +9,7 @@ use crate::{
     config::{Config, SecretSource},
     engine::{Catalogue, DefinitionPatch},
     worker::{self, Options},
+    workspace::Limits,
 };
 
 /// The longest that a run goes on which sets no limit itself.
@@ -33,8 +34,14 @@ pub(super) fn options(config: &Config) -> Result<Options, Fault> {
         checkpoint: config.worker.checkpoint.duration(),
         wall: LONGEST_RUN,
         grace: GRACE,
+        limits: limits(config),
         yolo: config.defaults.yolo.unwrap_or(false),
     })
+}
+
+/// How much there may be of workspaces.
+pub(super) fn limits(config: &Config) -> Limits {
+    Limits { number: config.workspaces.max.get(), disk: config.workspaces.disk.0 }
 }
 
 /// Every engine: the built-in ones, and `[engines]` over or after them.

@@ -18,12 +18,16 @@ use tokio::{
     time::{interval, sleep},
 };
 
+use jiff::Timestamp;
+
 use super::{
     leases::{Lease, Leases},
     options::Options,
     orphans::{self, Orphan, Orphaned, Sorted},
     probe,
+    reap::{Mode, Reaped, Reaper, Room},
     seat::Seat,
+    trouble::Trouble,
     turns::Turns,
 };
 use crate::{
@@ -48,6 +52,8 @@ pub(crate) struct Worker {
     turns: Turns,
     /// The runs that an earlier worker began.
     taken_up: Mutex<JoinSet<SeatEnd>>,
+    reaper: Reaper,
+    room: Arc<Room>,
     /// Only this job, if any.
     only: Option<JobId>,
     /// Takes what agents do, line by line.
@@ -84,12 +90,15 @@ pub(super) enum SeatEnd {
 impl Worker {
     pub(crate) fn new(options: Options, client: Client, shutdown: Shutdown) -> Self {
         let leases = Leases::new(client.clone());
+        let (options, turns) = (Arc::new(options), Turns::default());
         Self {
-            options: Arc::new(options),
+            reaper: Reaper::beside(options.clone(), client.clone(), turns.clone(), shutdown.clone()),
+            room: Arc::new(Room::new(options.limits, turns.clone(), &options.state)),
+            options,
             client,
             leases,
             shutdown,
-            turns: Turns::default(),
+            turns,
             taken_up: Mutex::default(),
             only: None,
             activity: None,
@@ -117,6 +126,8 @@ impl Worker {
             }
         }
         orphans::take_back(&self.client, &self.options, dead, &mut outcome).await?;
+        // Half-made workspaces, and those of jobs that a person took away while no runner was there.
+        outcome.cleared = self.reaper.workspaces(Mode::Remove).await?;
         Ok(outcome)
     }
 
@@ -143,7 +154,8 @@ impl Worker {
         let mut version = None;
         let mut pause = TROUBLE_FIRST;
         loop {
-            let free = self.options.seats.saturating_sub(u32::try_from(seats.len()).unwrap_or(u32::MAX));
+            let seats_there_are = self.options.seats.min(self.room.most());
+            let free = seats_there_are.saturating_sub(u32::try_from(seats.len()).unwrap_or(u32::MAX));
             if free > 0 && self.shutdown.phase() == Phase::Running && shift.trouble.is_none() {
                 match self.look_and_claim(free, &mut version, &mut seats, &mut shift).await {
                     Ok(true) => continue,
@@ -187,7 +199,42 @@ impl Worker {
         shift: &mut Shift,
     ) -> Result<bool, Problem> {
         *version = Some(self.client.queue_state(&QueueStateQuery::default()).await?);
-        self.claim(free, seats, shift).await
+        match self.room.lacking(&self.reaper).await {
+            Ok(None) => self.claim(free, seats, shift).await,
+            // What runs gives room back when it ends.
+            Ok(Some(_)) if !seats.is_empty() => Ok(false),
+            Ok(Some(why)) => self.is_missed(&why, free, shift).await.map(|()| false),
+            Err(Trouble::Refused(problem)) => Err(problem),
+            Err(trouble) => Err(Problem::new(ErrorCode::Unavailable, trouble.to_string())),
+        }
+    }
+
+    /// Room that is lacking is trouble only if there is a job that would need it. It is not claimed: that costs it nothing.
+    async fn is_missed(&self, why: &str, free: u32, shift: &mut Shift) -> Result<(), Problem> {
+        let request = ClaimRequest { dry_run: true, ..self.request(free) };
+        let key = format!("claim-{:016x}", super::random());
+        match self.client.claim(&request, &key).await? {
+            ClaimAnswer::Job(claimed) => {
+                tracing::error!(job.id = %claimed.job.id, error = why, "a job cannot start");
+                shift.trouble = Some(why.to_owned());
+            }
+            ClaimAnswer::Nothing(reason) => shift.empty = Some(reason),
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is waited for any more.
+    pub(crate) fn leaves_at_once(&self) -> bool {
+        self.shutdown.phase() >= Phase::HandOver
+    }
+
+    /// Clears what runs left behind, and measures what lies about. To be called now and then, beside the work.
+    pub(crate) async fn look_after(&self, now: Timestamp) -> Result<Vec<Reaped>, Problem> {
+        let reaped = self.reaper.tick(now).await?;
+        if let Err(trouble) = self.room.measure().await {
+            tracing::warn!(error = %trouble, "the size of the workspaces is not known");
+        }
+        Ok(reaped)
     }
 
     /// Takes one job if there is one. True when there may be more.

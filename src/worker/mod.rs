@@ -2,7 +2,7 @@
 //!
 //! `crew` is the loop over seats, `seat` one job from claim to report; `equip` prepares it, `supervise` watches the agent,
 //! `judge` names how it ended, `prove` verifies, `report` puts the evidence together. `leases`, `pumps` and `save` run
-//! beside. Nothing here knows the command line, the folder or where settings come from.
+//! beside; `reap` clears what runs left. Nothing here knows the command line, the folder or where settings come from.
 
 mod agent;
 mod crew;
@@ -21,6 +21,7 @@ mod prove;
 mod pump;
 mod pumps;
 mod random;
+mod reap;
 mod record;
 mod replay;
 mod report;
@@ -37,3 +38,4 @@ pub(crate) use options::{Options, SecretSource};
 pub(crate) use orphans::{Orphaned, reclaim};
 pub(crate) use probe::probe;
 use random::{random, random_uuid};
+pub(crate) use reap::{Mode, Reach, Reaped, Reaper};

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::engine::Catalogue;
+use crate::{engine::Catalogue, workspace::Limits};
 
 /// A worker's settings.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) wall: Duration,
     /// Between asking an agent to end and ending it.
     pub(crate) grace: Duration,
+    /// How much there may be of workspaces.
+    pub(crate) limits: Limits,
     /// Whether an agent may do everything unasked when its task does not say.
     pub(crate) yolo: bool,
 }

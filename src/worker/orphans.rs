@@ -3,7 +3,10 @@
 //! The caller proves that no runner is alive (it holds the queue's lock). What cannot be told dead is never treated as
 //! dead. Doing it again changes nothing.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use fleet_protocol::{
     Action, ErrorCode, Job, JobId, Problem, Stage,
@@ -19,6 +22,7 @@ use super::{
     options::Options,
     pump::{From, Target},
     pumps::{Carried, Pumps},
+    reap::{Mode, Reach, Reaped, Reaper},
     record::{Record, Values, launches},
     save::blocking,
 };
@@ -37,6 +41,8 @@ pub(crate) struct Orphaned {
     pub(crate) recovered: Vec<Job>,
     /// Left as they are, with the reason.
     pub(crate) left: Vec<(Job, String)>,
+    /// What else lay about.
+    pub(crate) cleared: Vec<Reaped>,
 }
 
 /// A run whose runner is gone, and that can be gone on with.
@@ -88,7 +94,7 @@ pub(super) async fn sort(client: &Client, options: &Options) -> Result<Sorted, P
 }
 
 /// Without a runner to go on with anything: takes back the jobs of which nothing lives and nothing is to be concluded.
-pub(crate) async fn reclaim(client: &Client, options: &Options) -> Result<Orphaned, Problem> {
+pub(crate) async fn reclaim(client: &Client, options: &Arc<Options>) -> Result<Orphaned, Problem> {
     let Sorted { alive, dead, unknown } = sort(client, options).await?;
     let mut outcome = Orphaned { left: unknown, ..Orphaned::default() };
     for Orphan { job, agent, .. } in alive {
@@ -100,6 +106,8 @@ pub(crate) async fn reclaim(client: &Client, options: &Options) -> Result<Orphan
         outcome.left.push((job, why.to_owned()));
     }
     take_back(client, options, dead, &mut outcome).await?;
+    outcome.cleared =
+        Reaper::new(Arc::clone(options), client.clone(), Reach::Everything).workspaces(Mode::Remove).await?;
     Ok(outcome)
 }
 

@@ -4,7 +4,7 @@
 //! the job's workspace. The later run waits its turn; the earlier one has lost its lease and is about to end.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -28,6 +28,22 @@ impl Turns {
     pub(super) async fn take(&self, job: &JobId) -> Turn {
         let door = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(job.clone()).or_default());
         Turn { job: job.clone(), turns: self.clone(), guard: Some(door.lock_owned().await) }
+    }
+
+    /// The turn at a job that no run is at; none when one is, or waits.
+    pub(super) fn take_if_free(&self, job: &JobId) -> Option<Turn> {
+        let mut jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if jobs.contains_key(job) {
+            return None;
+        }
+        let door = Arc::clone(jobs.entry(job.clone()).or_default());
+        let guard = door.try_lock_owned().ok()?;
+        Some(Turn { job: job.clone(), turns: self.clone(), guard: Some(guard) })
+    }
+
+    /// The jobs that somebody is at, or waits to be.
+    pub(super) fn jobs(&self) -> BTreeSet<JobId> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 }
 
@@ -56,6 +72,10 @@ mod tests {
         drop(turns.take(&other).await);
         drop(first);
         drop(second.await);
+        let third = turns.take_if_free(&one).expect("nobody is at it");
+        assert!(turns.take_if_free(&one).is_none());
+        assert_eq!(turns.jobs(), BTreeSet::from([one]));
+        drop(third);
         assert!(turns.0.lock().expect("nobody panicked").is_empty(), "nothing is kept of jobs that nobody works on");
     }
 }

@@ -26,6 +26,9 @@ use super::{
     view::{self, Area},
 };
 
+/// How the message of a checkpoint begins.
+const IN_PROGRESS: &str = "Work in progress of job";
+
 /// Saves all tracked and all untracked, not ignored files, and every commit of the agent, under `refs/fleet/wip/<job>` of
 /// the user's repository. `why` is a word for the commit's message, such as `periodic`.
 ///
@@ -35,7 +38,7 @@ pub(crate) fn checkpoint(workspace: &Workspace, why: &str) -> Result<Option<Chec
     let (head, branch) = match workspace.verdict()? {
         Some(verdict) => (verdict.head, verdict.kept),
         None => {
-            let message = workspace.fitted(&format!("Work in progress of job {} ({why})", record.job));
+            let message = workspace.fitted(&format!("{IN_PROGRESS} {} ({why})", record.job));
             for module in workspace.submodules() {
                 module.save(&message)?;
             }
@@ -171,9 +174,12 @@ impl Work {
     ) -> Result<Option<Oid>, WorkspaceError> {
         let Some(saved) = refs::commit_of(source, &refs::wip_ref(&self.job))? else { return Ok(None) };
         let commit = source.find_commit(saved).during("read a commit of", source.path())?;
+        // Why it was saved makes no new work of it: what was told of a checkpoint shall stay under its ref.
+        let in_progress = |text: &[u8]| text.starts_with(IN_PROGRESS.as_bytes());
+        let (said, says) = (commit.message_bytes(), message.as_bytes());
         let same = commit.tree_id() == tree
             && commit.parent_ids().eq([parent])
-            && commit.message_bytes() == message.as_bytes();
+            && (said == says || (in_progress(said) && in_progress(says)));
         // One of an earlier run would not count as made by this one.
         Ok((same && self.brought().contains(&saved)).then_some(saved))
     }
@@ -190,7 +196,7 @@ impl Work {
             Some(at) if at == head => return Ok(name),
             Some(at) if at == self.start || brought.contains(&at) => Some(Expect::Commit(at)),
             Some(_) => None,
-            None if head == self.start => return Ok(name),
+            None if head == self.base => return Ok(name),
             None => Some(Expect::Absent),
         };
         if let Some(expect) = expect

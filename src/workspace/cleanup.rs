@@ -36,12 +36,28 @@ pub(crate) fn remove(workspace: Workspace) -> Result<Trash, WorkspaceError> {
             return Err(WorkspaceError::NotSaved { path: workspace.dir().to_owned() });
         }
     }
-    let trash = move_away(workspace.dir())?;
-    let base = refs::base_ref(workspace.job());
-    if let Some(at) = refs::commit_of(&repo, &base)? {
-        refs::delete(&repo, &base, at)?;
+    // In this order: who dies in between leaves a folder, which is found, and not a ref, which is not. What is saved
+    // holds on to the base by itself.
+    release_base(&repo, workspace.job())?;
+    move_away(workspace.dir())
+}
+
+/// Lets go of the base that a clone has borrowed from. True when there was something to let go of.
+pub(super) fn release_base(repo: &Repository, job: &JobId) -> Result<bool, WorkspaceError> {
+    let base = refs::base_ref(job);
+    match refs::commit_of(repo, &base)? {
+        Some(at) => refs::delete(repo, &base, at).map(|moved| moved == Moved::Yes),
+        None => Ok(false),
     }
-    Ok(trash)
+}
+
+/// The same for a job that has no workspace any more. True when there was something to let go of.
+pub(crate) fn let_go_of_base(git_dir: &Path, job: &JobId, mode: Retire) -> Result<bool, WorkspaceError> {
+    let repo = super::source::open(git_dir)?;
+    match mode {
+        Retire::Delete => release_base(&repo, job),
+        Retire::DryRun => refs::commit_of(&repo, &refs::base_ref(job)).map(|at| at.is_some()),
+    }
 }
 
 /// Moves a folder out of the way, under a name that nothing else has: an earlier one of it may not be deleted yet.
@@ -54,22 +70,22 @@ pub(super) fn move_away(dir: &Path) -> Result<Trash, WorkspaceError> {
     Ok(Trash(gone))
 }
 
+/// Whether a folder of this name waits to be deleted, and then whether this process moved it away.
+pub(super) fn is_trash(name: &str) -> Option<bool> {
+    let rest = name.strip_prefix(GONE)?;
+    Some(rest.split('-').next() == Some(std::process::id().to_string().as_str()))
+}
+
 impl Trash {
-    /// Deletes the files. What a kill leaves of them, [`sweep`] finds.
+    /// What an earlier process moved away and did not get to delete.
+    pub(super) const fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Deletes the files. What a kill leaves of them is found among the [`leftovers`](super::leftovers).
     pub(crate) fn delete(self) -> Result<(), WorkspaceError> {
         delete(&self.0)
     }
-}
-
-/// Deletes what an earlier process moved away and did not get to delete.
-pub(crate) fn sweep(workspaces: &Path) -> Result<(), WorkspaceError> {
-    for entry in fs::read_dir(workspaces).during("read", workspaces)? {
-        let entry = entry.during("read", workspaces)?;
-        if entry.file_name().to_string_lossy().starts_with(GONE) {
-            delete(&entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 fn delete(path: &Path) -> Result<(), WorkspaceError> {
@@ -96,7 +112,8 @@ pub(super) fn of_job(repo: &Repository, job: &JobId) -> Result<Vec<(String, Oid)
 /// What became of a job's refs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Branches {
-    pub(crate) deleted: Vec<String>,
+    /// With the proof, a sentence for people.
+    pub(crate) deleted: Vec<(String, String)>,
     /// With the reason, a sentence for people.
     pub(crate) kept: Vec<(String, String)>,
 }
@@ -113,23 +130,23 @@ pub(crate) fn retire(
     let checked_out = checkouts(&repo)?;
     let mut result = Branches::default();
     for (name, at) in of_job(&repo, job)? {
-        let reason = match target {
-            None => Some(format!("the base `{base}` is gone")),
+        let proof = match target {
+            None => Err(format!("the base `{base}` is gone")),
             Some(target) => {
                 let landed = landing(&repo, target, (base_commit, at))?;
                 let held = checked_out.iter().find(|checkout| format!("refs/heads/{}", checkout.branch) == name);
                 match (landed.is_proof(), held) {
-                    (false, _) => Some(format!("its work is not in `{base}`")),
-                    (true, Some(held)) => Some(format!("it is checked out in `{}`", held.path.display())),
-                    (true, None) => None,
+                    (true, Some(held)) => Err(format!("it is checked out in `{}`", held.path.display())),
+                    (true, None) => Ok(landed.told(base)),
+                    (false, _) => Err(landed.told(base)),
                 }
             }
         };
-        match reason {
-            Some(reason) => result.kept.push((name, reason)),
-            None if mode == Retire::DryRun => result.deleted.push(name),
-            None => match refs::delete(&repo, &name, at)? {
-                Moved::Yes => result.deleted.push(name),
+        match proof {
+            Err(reason) => result.kept.push((name, reason)),
+            Ok(proof) if mode == Retire::DryRun => result.deleted.push((name, proof)),
+            Ok(proof) => match refs::delete(&repo, &name, at)? {
+                Moved::Yes => result.deleted.push((name, proof)),
                 Moved::No => result.kept.push((name, "it was moved meanwhile".to_owned())),
             },
         }

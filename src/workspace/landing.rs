@@ -33,6 +33,19 @@ impl Landing {
     }
 }
 
+impl Landing {
+    /// The verdict as a sentence for people.
+    pub(crate) fn told(&self, base: &str) -> String {
+        match self {
+            Self::Nothing => format!("there is nothing beyond `{base}` in it"),
+            Self::Merged(at) => format!("`{base}` contains it since {at:.10}"),
+            Self::Squashed(at) => format!("{at:.10} makes the same change in `{base}`"),
+            Self::Reverted(at) => format!("its work was in `{base}`, and {at:.10} took it back"),
+            Self::No => format!("its work is not in `{base}`"),
+        }
+    }
+}
+
 /// Commits of the base that are looked at for a change; older ones prove nothing.
 const WINDOW: usize = 5_000;
 

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -11,9 +10,9 @@ use git2::{Oid, Repository};
 
 use super::{
     checkpoint::Work,
-    cleanup::move_away,
     clone::{self, HeadAt, Seat},
     error::{During, WorkspaceError},
+    folder,
     program::{Git, Settings},
     record::{self, Record, Verdict},
     refs::{self, Expect},
@@ -21,9 +20,6 @@ use super::{
     submodule,
     view::Area,
 };
-
-/// A file in the folder of a workspace that is being made: until `workspace.json` is there too, nothing in it is work.
-const MAKING: &str = "making";
 
 /// What to make.
 #[derive(Debug, Clone)]
@@ -81,20 +77,22 @@ impl Workspace {
     ) -> Result<Self, WorkspaceError> {
         let repo = source.repository()?;
         let start = start_commit(&repo, source, wanted.start.as_deref())?;
-        let fresh = claim_folder(&wanted.dir)?;
+        let fresh = folder::claim(&wanted.dir)?;
         let dir = wanted.dir.clone();
         let base_ref = refs::base_ref(&wanted.job);
         let kept_before = refs::commit_of(&repo, &base_ref)?.is_some();
         let mut make = || -> Result<Self, WorkspaceError> {
-            set_aside(&repo, &wanted.job, start)?;
+            folder::begin(&dir, &source.git_dir)?;
+            hold_start(&repo, &wanted.job, (start, source.base_commit))?;
             refs::set(&repo, &base_ref, source.base_commit, Expect::Anything)?;
             Maker { source, repo: &repo, wanted: &wanted, start }.make(step)
         };
         make().inspect_err(|_| {
-            discard(&dir, fresh);
+            // Whoever dies here leaves the folder, which tells of the ref.
             if !kept_before && let Err(error) = refs::delete(&repo, &base_ref, source.base_commit) {
                 tracing::warn!(name = base_ref, %error, "a ref that is of no use could not be taken away");
             }
+            folder::discard(&dir, fresh);
         })
     }
 
@@ -206,62 +204,28 @@ fn start_commit(repo: &Repository, source: &Source, start: Option<&str>) -> Resu
     }
 }
 
-/// Makes the folder, private. True: it was not there before.
-fn claim_folder(dir: &Path) -> Result<bool, WorkspaceError> {
-    match fs::DirBuilder::new().mode(0o700).create(dir) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let reason = match fs::read_dir(dir).during("read", dir)?.next() {
-                None => return Ok(false),
-                Some(_) if is_half_made(dir) => {
-                    give_up(dir)?;
-                    return claim_folder(dir);
-                }
-                Some(_) if dir.join("workspace.json").exists() => "an earlier run's work lies in it",
-                Some(_) => "there are files in it that are not a workspace",
-            };
-            Err(WorkspaceError::DirtyWorkspace { path: dir.to_owned(), reason: reason.to_owned() })
-        }
-        Err(error) => Err(error).during("create", dir),
-    }
-}
-
-/// Whether a process died while it made a workspace here. No agent has ever worked in it.
-fn is_half_made(dir: &Path) -> bool {
-    dir.join(MAKING).exists() && !dir.join("workspace.json").exists()
-}
-
-/// Takes a half-made workspace out of the way. A `git` that outlived its worker may still write to it.
-fn give_up(dir: &Path) -> Result<(), WorkspaceError> {
-    if let Err(error) = move_away(dir)?.delete() {
-        tracing::warn!(%error, "a half-made workspace is out of the way, but not deleted yet");
-    }
-    Ok(())
-}
-
-/// Keeps the work of an earlier run that this one does not go on with.
-fn set_aside(repo: &Repository, job: &JobId, start: Oid) -> Result<(), WorkspaceError> {
+/// Makes the job's own ref hold what the run starts from, for nothing else may. The work of an earlier run that this one
+/// does not go on with is kept beside.
+fn hold_start(repo: &Repository, job: &JobId, (start, base): (Oid, Oid)) -> Result<(), WorkspaceError> {
     let wip = refs::wip_ref(job);
-    let Some(at) = refs::commit_of(repo, &wip)? else { return Ok(()) };
-    if repo.find_commit(at).is_err() {
+    let at = refs::commit_of(repo, &wip)?;
+    let goes_on = match at {
+        None => true,
+        Some(at) if at == start => return Ok(()),
         // There is nothing to keep, and no work could be saved under a ref that leads nowhere.
-        return refs::delete(repo, &wip, at).map(|_| ());
+        Some(at) if repo.find_commit(at).is_err() => false,
+        Some(at) => repo.graph_descendant_of(start, at).during("read the history of", repo.path())?,
+    };
+    if let Some(at) = at.filter(|at| !goes_on && repo.find_commit(*at).is_ok()) {
+        let beside = format!("{}{:.12}", refs::side_prefix(job), at.to_string());
+        refs::set(repo, &beside, at, Expect::Anything)?;
     }
-    if at == start || repo.graph_descendant_of(start, at).during("read the history of", repo.path())? {
-        return Ok(());
-    }
-    let beside = format!("{}{:.12}", refs::side_prefix(job), at.to_string());
-    refs::set(repo, &beside, at, Expect::Anything)?;
-    refs::delete(repo, &wip, at).map(|_| ())
-}
-
-/// Takes away what a failed preparation left.
-fn discard(dir: &Path, fresh: bool) {
-    let parts = fs::read_dir(dir).into_iter().flatten().flatten().map(|part| part.path());
-    let gone = parts.map(|part| if part.is_dir() { fs::remove_dir_all(part) } else { fs::remove_file(part) });
-    let gone = gone.collect::<Result<(), _>>().and_then(|()| if fresh { fs::remove_dir(dir) } else { Ok(()) });
-    if let Err(error) = gone {
-        tracing::warn!(dir = %dir.display(), %error, "a workspace that failed to be made could not be taken away");
+    match at {
+        // The base needs no ref of the job's.
+        _ if start == base && goes_on => Ok(()),
+        Some(at) if start == base => refs::delete(repo, &wip, at).map(|_| ()),
+        Some(at) => refs::set(repo, &wip, start, Expect::Commit(at)).map(|_| ()),
+        None => refs::set(repo, &wip, start, Expect::Absent).map(|_| ()),
     }
 }
 
@@ -276,7 +240,6 @@ impl Maker<'_> {
     fn make(&self, step: &mut dyn FnMut(Step)) -> Result<Workspace, WorkspaceError> {
         step(Step::Clone);
         let dir = &self.wanted.dir;
-        fs::write(dir.join(MAKING), "").during("write", &dir.join(MAKING))?;
         let area = main_area(dir, &self.source.git_dir);
         let objects = clone::object_folders(&self.source.git_dir.join("objects"));
         let exclude = clone::users_ignore_rules(self.repo);

@@ -17,6 +17,7 @@ use crate::{
     clock::{Clock, Randomness},
     lifecycle,
     logs::Logs,
+    retention::Retention,
     store::{Cursor, Snapshot, Store},
 };
 
@@ -35,6 +36,8 @@ pub struct Options {
     pub stall_after: Span,
     /// When leases may expire first.
     pub grace: Grace,
+    /// How long the output of finished jobs is kept.
+    pub retention: Retention,
     /// What jobs get that say nothing themselves, nor their profile or project.
     pub defaults: Defaults,
     /// Every project that a job may name.
@@ -55,6 +58,7 @@ impl Default for Options {
             start_limit: Span::from_secs(120),
             stall_after: Span::from_secs(600),
             grace: Grace::OneTtl,
+            retention: Retention::default(),
             defaults: Defaults::default(),
             projects: Vec::new(),
             engines: None,

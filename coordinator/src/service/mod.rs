@@ -15,6 +15,7 @@ mod change;
 mod claim;
 mod core;
 mod deps;
+mod expire;
 mod explain;
 mod failure;
 mod fingerprint;

@@ -99,7 +99,15 @@ impl Service {
         let run = self.run(caller, id, query.run)?;
         let stream = query.stream.unwrap_or(LogStream::Stdout);
         let Some(run) = run else {
-            return Ok(LogChunk { run: 0, stream, data: String::new(), next_offset: 0, size: 0, lossy: false });
+            return Ok(LogChunk {
+                run: 0,
+                stream,
+                data: String::new(),
+                next_offset: 0,
+                size: 0,
+                lossy: false,
+                expired_at: None,
+            });
         };
         let offset = query.offset.unwrap_or(0);
         let name = StreamName { job: id.clone(), run: run.number, stream };
@@ -116,7 +124,9 @@ impl Service {
             Ok(text) => (text, false),
             Err(error) => (String::from_utf8_lossy(error.as_bytes()).into_owned(), true),
         };
-        Ok(LogChunk { run: run.number, stream, data, next_offset, size: piece.size, lossy })
+        // What is there has not expired, so most readers need not ask.
+        let expired_at = if piece.size == 0 { self.expired_at(caller, id, run.number)? } else { None };
+        Ok(LogChunk { run: run.number, stream, data, next_offset, size: piece.size, lossy, expired_at })
     }
 
     /// The run that is asked for; none when the job has not run yet.

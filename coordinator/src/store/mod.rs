@@ -6,13 +6,16 @@
 //! - At most one lease of a job counts; a job is held exactly while one does. The schema itself refuses anything else.
 //!
 //! `port` is all that others see. `commit` says what a change is, `apply` writes it, `writer` groups what waits into one
-//! transaction, `readers` and `wake` serve everyone else.
+//! transaction, `readers` and `wake` serve everyone else. `audit` and `backup` look at a file from outside.
 
 mod apply;
+mod audit;
+mod backup;
 mod column;
 mod commit;
 mod deps;
 mod error;
+mod expiry;
 mod place;
 mod port;
 mod queue;
@@ -26,11 +29,14 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{Audit, Finding, audit};
+pub use backup::{BackupError, backup};
 pub use commit::{
     Answer, Commit, Content, Expect, Extension, Grant, LeaseChange, Offer, ProfileText, Refused, Urgency,
 };
 pub use deps::Target;
 pub use error::{CommitError, OpenError, StoreError};
+pub use expiry::{Expired, Expiry};
 pub use place::Place;
 pub use port::Store;
 pub use queue::{Candidate, Lane, LaneKind, LanePage, Place as Cursor, Window};

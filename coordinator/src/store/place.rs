@@ -103,6 +103,18 @@ impl Place {
     }
 }
 
+/// Opens a database that is there, to read all of it. It is neither made nor brought up to date.
+pub(super) fn open_to_look(path: &Path) -> rusqlite::Result<Connection> {
+    // Not read-only: what its last user left in the write-ahead log has to be found again first.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_handler(Some(patience()))?;
+    tune(&conn, Role::Reader)?;
+    // Whoever looks at a copy alone leaves one file, as it was found.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    Ok(conn)
+}
+
 fn tune(conn: &Connection, role: Role) -> rusqlite::Result<()> {
     conn.pragma_update(None, "foreign_keys", true)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;

@@ -16,6 +16,7 @@ use super::{
     commit::{Answer, Commit, Extension, Offer, Refused},
     deps::{self, Target},
     error::{CommitError, OpenError, StoreError},
+    expiry::{self, Expired, Expiry},
     place::Place,
     queue::{self, Candidate, Lane, LanePage, Place as Cursor, Window},
     readers::Readers,
@@ -83,6 +84,26 @@ impl Store {
             self.writer()?.write(Op::PruneAnswers(before)).await?;
         }
         Ok(())
+    }
+
+    /// Notes that the output of a job's runs was let go.
+    pub async fn logs_expire(&self, expired: Expired) -> Result<(), CommitError> {
+        self.writer()?.write(Op::Expire(expired)).await
+    }
+
+    /// What was let go of the output of a job's runs.
+    pub fn logs_expiry(&self, product: &str, id: &JobId) -> Result<Option<Expiry>, StoreError> {
+        self.readers.read("look up an expiry", |conn| expiry::of_job(conn, product, id))
+    }
+
+    /// Finished jobs of all products that still have output and changed last at `before` or earlier, the oldest first.
+    pub fn expirable_older(&self, before: Timestamp, limit: u32) -> Result<Vec<Job>, StoreError> {
+        self.readers.read("look for old output", |conn| expiry::older(conn, before, limit))
+    }
+
+    /// Finished jobs of all products that still have output, without the `newest`.
+    pub fn expirable_beyond(&self, newest: u32, limit: u32) -> Result<Vec<Job>, StoreError> {
+        self.readers.read("look for output beyond the newest", |conn| expiry::beyond(conn, newest, limit))
     }
 
     /// Shows that the database can be written.

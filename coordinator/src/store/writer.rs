@@ -22,6 +22,7 @@ use super::{
     apply,
     commit::{Commit, Extension, Offer, Refused, Urgency},
     error::{CommitError, StoreError},
+    expiry::{self, Expired},
     place::{Place, Role},
     wake::Wake,
 };
@@ -45,6 +46,7 @@ pub(super) enum Op {
     Refuse(Box<Refused>),
     Offer(Box<Offer>),
     PruneAnswers(Timestamp),
+    Expire(Expired),
     /// Writes nothing; shows that it could.
     Probe,
 }
@@ -250,7 +252,7 @@ impl Op {
         match self {
             Self::Extend(_) => Urgency::Report,
             Self::Commit(commit) => commit.urgency,
-            Self::Refuse(_) | Self::Offer(_) | Self::PruneAnswers(_) | Self::Probe => Urgency::Reap,
+            Self::Refuse(_) | Self::Offer(_) | Self::PruneAnswers(_) | Self::Expire(_) | Self::Probe => Urgency::Reap,
         }
     }
 }
@@ -264,6 +266,7 @@ fn apply_one(conn: &Connection, op: &Op) -> Result<bool, CommitError> {
         Op::Refuse(refused) => apply::refuse(conn, refused),
         Op::Offer(offer) => apply::offer(conn, offer).map(|()| false),
         Op::PruneAnswers(before) => apply::prune_answers(conn, *before).map(|()| false),
+        Op::Expire(expired) => expiry::note(conn, expired).map(|()| false),
         Op::Probe => Ok(false),
     };
     if outcome.is_err() && !conn.is_autocommit() {

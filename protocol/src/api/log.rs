@@ -1,5 +1,6 @@
 //! A run's output, in and out.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::words::words;
@@ -75,4 +76,7 @@ pub struct LogChunk {
     pub size: u64,
     #[serde(default)]
     pub lossy: bool,
+    /// When the output of this run was let go because the job had finished long before. There was some, perhaps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired_at: Option<Timestamp>,
 }

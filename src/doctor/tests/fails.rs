@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
 use super::{
     super::{Database, Outcome},
-    fixture::{Machine, everything_in, program, repository},
+    fixture::{Machine, everything_in, program, repository, workspaces},
 };
 
 type Break = fn(&mut Machine);
@@ -43,6 +43,7 @@ const BREAKS: &[(&str, Break)] = &[
         it.subject.place.as_mut().unwrap().queue = below_a_file;
     }),
     ("disk space", |it| it.subject.free_space = Ok(100 << 20)),
+    ("workspaces", |it| workspaces(it, 20)),
     ("open files", |it| it.subject.open_files = Ok(32)),
     ("clock", |it| it.subject.now = "1970-01-01T00:10:00Z".parse().unwrap()),
     ("git program", |it| fs::remove_file(it.program("git")).unwrap()),

@@ -17,7 +17,7 @@ use super::super::{Check, Configuration, Database, Outcome, Subject, TestClock, 
 use crate::{
     config::Place,
     engine::Catalogue,
-    workspace::{Identity, Source},
+    workspace::{Identity, Limits, Source, Usage},
 };
 
 /// The machine, and where it lies.
@@ -60,6 +60,7 @@ impl Machine {
             yolo: false,
             environment: environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             free_space: Ok(100 << 30),
+            workspaces: Ok((Limits { number: 20, disk: 10 << 30 }, Usage::default())),
             open_files: Ok(1024),
             now: "2026-11-20T08:00:00Z".parse().unwrap(),
             test_clock: TestClock::Unset,
@@ -128,6 +129,13 @@ pub(super) fn program(path: &Path, script: &str) {
     let write = "rm -f \"$0\" && printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$0\" && chmod 755 \"$0\"";
     let status = Command::new("/bin/sh").arg("-c").arg(write).arg(path).arg(script).status().unwrap();
     assert!(status.success(), "{}", path.display());
+}
+
+/// Workspaces that no run is at.
+pub(super) fn workspaces(it: &mut Machine, number: u32) {
+    if let Ok((_, usage)) = &mut it.subject.workspaces {
+        usage.number = number;
+    }
 }
 
 /// A repository without a commit.

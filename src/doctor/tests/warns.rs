@@ -6,7 +6,7 @@ use git2::Repository;
 
 use super::{
     super::{Database, Held, TestClock},
-    fixture::{Machine, commit, program},
+    fixture::{Machine, commit, program, workspaces},
 };
 
 type Change = fn(&mut Machine);
@@ -24,6 +24,7 @@ const CHANGES: &[(&str, Change, &str)] = &[
         "chmod 700 ",
     ),
     ("disk space", |it| it.subject.free_space = Ok(1 << 30), "1024 MiB"),
+    ("workspaces", |it| workspaces(it, 16), "16 of 20 workspaces"),
     ("open files", |it| it.subject.open_files = Ok(128), "128"),
     ("clock", |it| it.subject.test_clock = TestClock::Ignored, "not used"),
     ("clock", |it| it.subject.test_clock = TestClock::Used(PathBuf::from("/tmp/now")), "/tmp/now stands in"),

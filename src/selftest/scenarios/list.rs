@@ -1,7 +1,7 @@
 //! Every story there is. The long ones come first, so that the last player does not wait for one alone.
 
 use super::{
-    checkout, demo, deps, folder, leases, limits, manifest, profiles, projects, proof, retry, runners, runs,
+    checkout, demo, deps, folder, keeping, leases, limits, manifest, profiles, projects, proof, retry, runners, runs,
     scheduling, terminal,
 };
 use crate::selftest::story::Scenario;
@@ -13,6 +13,7 @@ pub(in crate::selftest) fn all() -> Vec<Box<dyn Scenario>> {
         folder::stories(),
         runs::stories(),
         checkout::stories(),
+        keeping::stories(),
         proof::stories(),
         retry::stories(),
         deps::stories(),

@@ -4,6 +4,7 @@ mod checkout;
 mod demo;
 mod deps;
 mod folder;
+mod keeping;
 mod leases;
 mod limits;
 mod list;

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::{
     super::prepare::Step,
-    super::{Prepare, Workspace, WorkspaceError, checkpoint, publish, recover, remove, sweep, text},
+    super::{Prepare, Workspace, WorkspaceError, checkpoint, publish, recover, remove, text},
     fixture::{User, agent, agent_commits, collected, git, write},
 };
 
@@ -242,8 +242,7 @@ fn removing_saves_first_and_deletes_later() {
     assert!(!dir.exists());
     assert_eq!(user.show(&format!("refs/fleet/wip/{job}"), "unsaved"), "1");
     assert_eq!(user.git(["for-each-ref", "refs/fleet/base"]), "");
-    drop(trash);
-    sweep(user.root.path()).unwrap();
+    trash.delete().unwrap();
     let left: Vec<_> = fs::read_dir(user.root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["repo"]);
 }

@@ -4,6 +4,7 @@ pub(crate) mod fixture;
 
 mod agents;
 mod landings;
+mod leftovers;
 mod limits;
 mod lives;
 mod messages;

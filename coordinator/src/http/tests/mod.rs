@@ -7,6 +7,7 @@ mod idempotency;
 mod output;
 mod projects;
 mod refusals;
+mod retention;
 mod submits;
 mod upkeep;
 mod views;
