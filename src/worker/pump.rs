@@ -62,10 +62,14 @@ impl Pump {
             let mut bytes = self.read()?;
             let most = sendable(&bytes, tail);
             let may_go_on = tail == Tail::Open || bytes.len() == MOST;
-            // Whole values first: what is left at the end may then be the beginning of one.
-            self.target.mask.bytes(&mut bytes[..most]);
-            let begun = if may_go_on { self.target.mask.begun(&bytes[..most]) } else { 0 };
-            let send = &bytes[..most - begun];
+            let bytes = &mut bytes[..most];
+            let now = if may_go_on {
+                self.target.mask.growing(bytes)
+            } else {
+                self.target.mask.bytes(bytes);
+                bytes.len()
+            };
+            let send = &bytes[..now];
             if send.is_empty() {
                 return Ok(self.offset);
             }

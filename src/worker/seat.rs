@@ -93,9 +93,9 @@ impl Seat {
     async fn prepared(&self) -> Result<(), Trouble> {
         let run = self.claimed.run.number;
         let place = Place::make(&self.options, self.claimed.job.id.as_str(), run)?;
-        let mut journal =
-            Journal::open(&place.folder).map_err(|error| Trouble::io("open the journal in", &place.folder, &error))?;
         let mask = Mask::default();
+        let mut journal = Journal::open(&place.folder, &mask)
+            .map_err(|error| Trouble::io("open the journal in", &place.folder, &error))?;
         let target = Target {
             job: self.claimed.job.id.clone(),
             lease_epoch: self.lease.epoch(),
@@ -110,9 +110,11 @@ impl Seat {
         if !matches!(outcome, Ok(Outcome::HandedOver)) {
             place.tidy(carried);
         }
-        match outcome? {
-            Outcome::Report(patch) => self.report(*patch).await,
-            Outcome::HandBack { why, checkpoint, session } => self.hand_back(why, checkpoint, session).await,
+        match outcome.map_err(|trouble| trouble.masked(&mask))? {
+            Outcome::Report(patch) => self.report(mask.report(*patch)).await,
+            Outcome::HandBack { why, checkpoint, session } => {
+                self.hand_back(why, checkpoint, session.map(|session| mask.text(&session))).await;
+            }
             Outcome::Silence | Outcome::HandedOver => {}
         }
         Ok(())
@@ -236,7 +238,7 @@ impl Under<'_> {
             checkpoint_unusable: equipped.fresh_because.clone(),
             ..PatchJob::default()
         };
-        seat.client.patch(&seat.claimed.job.id, &begin).await?;
+        seat.client.patch(&seat.claimed.job.id, &self.mask.report(begin)).await?;
         journal.note(&format!("engine {}, branch {}, from {}", engine.name, workspace.branch(), workspace.start()));
         self.agent(journal).await
     }

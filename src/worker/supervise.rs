@@ -284,7 +284,7 @@ impl Supervisor<'_> {
             return;
         }
         let patch = PatchJob {
-            progress: self.news.progress.take().map(|progress| self.masked(progress)),
+            progress: self.news.progress.take(),
             session_id: self.news.session.take(),
             usage: std::mem::take(&mut self.news.usage).then_some(self.usage),
             ..PatchJob::default()
@@ -293,12 +293,9 @@ impl Supervisor<'_> {
         self.send(patch).await;
     }
 
-    fn masked(&self, progress: Progress) -> Progress {
-        Progress { status: progress.status.map(|status| self.ward.mask.text(&status)), ..progress }
-    }
-
     async fn send(&self, mut patch: PatchJob) {
         patch.lease_epoch = self.ward.lease.epoch();
+        let patch = self.ward.mask.report(patch);
         if let Err(problem) = self.ward.client.patch(self.ward.job, &patch).await {
             // A lost lease is heard of by the renewals; anything else is said again with the next news.
             tracing::debug!(job.id = %self.ward.job, error = %problem, "news of a run was not taken");

@@ -6,6 +6,7 @@ mod holders;
 mod idempotency;
 mod output;
 mod refusals;
+mod secrets;
 mod submits;
 mod upkeep;
 mod views;
