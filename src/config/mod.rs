@@ -14,6 +14,7 @@ mod origin;
 mod place;
 mod resolve;
 mod search;
+mod secret;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -22,8 +23,9 @@ mod value;
 pub(crate) use env::Environment;
 pub(crate) use layers::{Entry, Overrides};
 pub(crate) use mistake::{ConfigError, Excerpt};
-pub(crate) use model::{Config, LogFormat, SecretSource};
+pub(crate) use model::{Config, LogFormat};
 pub(crate) use origin::Origin;
 pub(crate) use place::{Place, git_root};
 pub(crate) use resolve::{Mode, Request, resolve};
+pub(crate) use secret::{Audience, Secret, SecretSource};
 pub(crate) use template::TEMPLATE;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use super::secret::Secret;
 use crate::engine::Catalogue;
 
 /// A worker's settings.
@@ -22,7 +23,7 @@ pub(crate) struct Options {
     pub(crate) exe: PathBuf,
     /// This process's own environment, for engines to be given parts of.
     pub(crate) environment: BTreeMap<String, String>,
-    pub(crate) secrets: BTreeMap<String, SecretSource>,
+    pub(crate) secrets: BTreeMap<String, Secret>,
     /// Between two saves of a running agent's work.
     pub(crate) checkpoint: Duration,
     /// Longest time of a run that sets no limit itself.
@@ -31,15 +32,6 @@ pub(crate) struct Options {
     pub(crate) grace: Duration,
     /// Whether an agent may do everything unasked when its task does not say.
     pub(crate) yolo: bool,
-}
-
-/// Where the value of a secret comes from.
-#[derive(Debug, Clone)]
-pub(crate) enum SecretSource {
-    Env(String),
-    File(PathBuf),
-    /// Its standard output without the last line end.
-    Command(Vec<String>),
 }
 
 impl Options {

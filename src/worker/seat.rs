@@ -274,7 +274,7 @@ impl Under<'_> {
         let seat = self.seat;
         let launch = self.place.folder.join(name);
         let (invocation, resumed) = self.invocation(plan).await?;
-        self.mask.set(&invocation.redactions);
+        self.mask.set(&super::secret::to_mask(&invocation.redactions, &seat.options));
         for warning in &invocation.warnings {
             journal.note(warning);
         }

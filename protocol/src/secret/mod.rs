@@ -5,6 +5,7 @@
 //! stay what they are. All of it takes time in proportion to the text. It proves nothing about text that it lets pass.
 
 mod find;
+mod forge;
 mod form;
 mod mask;
 mod phrase;
@@ -17,4 +18,5 @@ mod corpus;
 mod tests;
 
 pub use find::{Found, find};
+pub use forge::FORGE_TOKENS;
 pub use mask::{Mask, SHORTEST};

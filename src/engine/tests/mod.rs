@@ -5,7 +5,10 @@ mod invocations;
 mod transcripts;
 mod traps;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use fleet_protocol::job::Usage;
 
@@ -51,6 +54,7 @@ struct Job {
     prompt: String,
     environment: BTreeMap<String, String>,
     secrets: BTreeMap<String, String>,
+    withheld: BTreeSet<String>,
     variables: BTreeMap<String, String>,
 }
 
@@ -61,6 +65,7 @@ impl Job {
             prompt: "Do it.".to_owned(),
             environment: map(&[("PATH", "/bin"), ("HOME", "/home/ann"), ("LC_ALL", "C.UTF-8"), ("OTHER", "hidden")]),
             secrets: BTreeMap::new(),
+            withheld: BTreeSet::new(),
             variables: map(&[("FLEET_RUN", "1")]),
         }
     }
@@ -81,6 +86,7 @@ impl Job {
             session: SessionPlan::Unnamed,
             environment: &self.environment,
             secrets: &self.secrets,
+            withheld: &self.withheld,
             variables: &self.variables,
         }
     }
