@@ -5,6 +5,7 @@ mod folder;
 mod model;
 mod programs;
 mod runtime;
+mod safety;
 mod surface;
 mod tidy;
 mod trouble;

@@ -20,7 +20,7 @@ use super::{
     worker,
 };
 use crate::{
-    config::{Config, Place, env},
+    config::{Config, Place, SecretSource, env},
     doctor::{self, Check, Configuration, Database, Held, Outcome, Subject, TestClock, examine},
     engine::Catalogue,
     workspace::{Identity, Source, WorkspaceError},
@@ -83,10 +83,19 @@ async fn subject(config: &Config) -> Subject {
         open_files: doctor::open_files().map_err(told),
         now: SystemClock.now(),
         test_clock: test_clock(config, &environment),
+        secret_files: secret_files(config),
         environment,
         place,
         patience: PATIENCE,
     }
+}
+
+fn secret_files(config: &Config) -> Vec<std::path::PathBuf> {
+    let files = config.secrets.values().filter_map(|secret| match &secret.source {
+        SecretSource::File(path) => Some(path.clone()),
+        SecretSource::Env(_) | SecretSource::Command(_) => None,
+    });
+    files.collect()
 }
 
 /// The engines, those that the configuration speaks of, and what is wrong with how they are written.
