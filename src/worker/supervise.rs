@@ -183,7 +183,8 @@ impl Supervisor<'_> {
 
     fn line(&mut self, stream: Stream, line: &str) {
         if stream == Stream::Stderr {
-            self.stderr_tail.push_str(line);
+            // Before it is cut: half a secret is not recognised.
+            self.stderr_tail.push_str(&self.ward.mask.text(line));
             self.stderr_tail.push('\n');
             let extra = self.stderr_tail.len().saturating_sub(STDERR_KEPT);
             let cut = (extra..=self.stderr_tail.len()).find(|at| self.stderr_tail.is_char_boundary(*at)).unwrap_or(0);

@@ -5,7 +5,10 @@
 
 use std::{fmt, ops::Range};
 
-use super::{form::forms, scan};
+use super::{
+    form::forms,
+    scan::{self, Secret},
+};
 
 /// Shorter values are too common in ordinary text to be masked.
 pub const SHORTEST: usize = 4;
@@ -13,6 +16,9 @@ pub const SHORTEST: usize = 4;
 const LONGEST_OPEN: usize = 16 * 1024;
 /// The same for values that are known.
 const LONGEST_VALUE: usize = 64 * 1024;
+
+/// Lines for people are not longer.
+const LONGEST_CUT: usize = 1024;
 
 /// Known values, in any form that they may have been written down in, and everything that has the shape of a credential.
 #[derive(Clone, Default)]
@@ -32,7 +38,7 @@ impl fmt::Debug for Mask {
 /// What stands in some bytes.
 #[derive(Default)]
 struct Sights {
-    secrets: Vec<Range<usize>>,
+    secrets: Vec<Secret>,
     /// Places from which more bytes could make a secret, or a longer one.
     open: Vec<usize>,
 }
@@ -55,13 +61,19 @@ impl Mask {
     /// Masks every secret in `bytes`, of which nothing is missing.
     pub fn bytes(&self, bytes: &mut [u8]) {
         let sights = self.look(bytes);
-        sights.secrets.into_iter().for_each(|secret| fill(bytes, secret));
+        sights.secrets.into_iter().for_each(|secret| fill(bytes, secret.masked));
     }
 
-    /// The same text without any secret.
+    /// The same text without any secret, nor the beginning of a known value that was cut off with an ellipsis.
     pub fn text(&self, text: &str) -> String {
         let mut bytes = text.as_bytes().to_vec();
         self.bytes(&mut bytes);
+        for (end, _) in text.match_indices('…') {
+            let from = end.saturating_sub(LONGEST_CUT);
+            if let Some(begun) = (from..end).find(|at| self.begins_value(&text.as_bytes()[*at..end])) {
+                fill(&mut bytes, begun..end);
+            }
+        }
         String::from_utf8(bytes).expect("secrets begin and end where letters do")
     }
 
@@ -70,17 +82,21 @@ impl Mask {
     pub fn growing(&self, bytes: &mut [u8]) -> usize {
         let Sights { secrets, open } = self.look(bytes);
         // A known value that is whole needs no more bytes, whatever its shape.
-        let known =
-            secrets.iter().filter(|secret| secret.end == bytes.len() && self.is_value(&bytes[(*secret).clone()]));
-        let settled = known.map(|secret| secret.start).min().unwrap_or(bytes.len());
+        let at_the_end = secrets.iter().map(|secret| &secret.masked).filter(|masked| masked.end == bytes.len());
+        let known = at_the_end.filter(|masked| self.is_value(&bytes[masked.start..]));
+        let settled = known.map(|masked| masked.start).min().unwrap_or(bytes.len());
         let longest = self.longest.clamp(LONGEST_OPEN, LONGEST_VALUE);
         let waiting = open.into_iter().filter(|at| *at < settled && bytes.len() - at <= longest);
         let mut now = waiting.min().unwrap_or(bytes.len());
-        // A secret is not cut either.
-        while let Some(cut) = secrets.iter().find(|secret| secret.start < now && now < secret.end) {
-            now = cut.start;
+        // A secret is not cut from what makes it one.
+        while let Some(cut) = secrets.iter().find(|secret| secret.from < now && now < secret.masked.end) {
+            now = cut.from;
         }
-        secrets.into_iter().for_each(|secret| fill(bytes, secret));
+        if bytes.len() - now > LONGEST_VALUE {
+            // Waiting for ever would lose the output instead.
+            now = bytes.len();
+        }
+        secrets.into_iter().for_each(|secret| fill(bytes, secret.masked));
         now
     }
 
@@ -90,7 +106,7 @@ impl Mask {
             let rest = &bytes[at..];
             for form in self.forms.get(usize::from(bytes[at])).into_iter().flatten() {
                 if rest.starts_with(form) {
-                    sights.secrets.push(at..at + form.len());
+                    sights.secrets.push(Secret { from: at, masked: at..at + form.len() });
                 } else if form.starts_with(rest) {
                     sights.open.push(at);
                 }
@@ -100,6 +116,12 @@ impl Mask {
         sights.secrets.extend(shapes.secrets);
         sights.open.extend(shapes.open);
         sights
+    }
+
+    /// Whether these bytes are the beginning of a known value, and enough of it to matter.
+    fn begins_value(&self, bytes: &[u8]) -> bool {
+        let known = bytes.first().and_then(|first| self.forms.get(usize::from(*first)));
+        bytes.len() >= SHORTEST && known.is_some_and(|forms| forms.iter().any(|form| form.starts_with(bytes)))
     }
 
     fn is_value(&self, bytes: &[u8]) -> bool {

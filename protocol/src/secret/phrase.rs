@@ -21,7 +21,7 @@ const NAMES: [&str; 13] = [
     "account_key",
     "accountkey",
 ];
-const LONGEST_NAME: usize = 64;
+const LONGEST_NAME: usize = 32;
 /// Spaces, quotes and the like between a name and its value.
 const BETWEEN: usize = 12;
 /// Fewest characters of a value that only its name gives away.
@@ -31,11 +31,16 @@ const DECIDES: usize = 128;
 
 /// `NAME=value`, `"name": "value"`: a value by chance after a name that says so.
 pub(super) fn assignment(bytes: &[u8], at: usize) -> Option<Sight> {
-    let window = &bytes[..bytes.len().min(at + LONGEST_NAME)];
-    let end = run(window, at, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    // Only where a name begins, so that a long one is read once.
+    let before = bytes[..at].iter().rposition(|byte| *byte != b'-');
+    if before.is_some_and(|before| before + 1 < at && of_name(bytes[before])) {
+        return None;
+    }
+    let end = run(bytes, at, of_name);
     if end == bytes.len() {
         return Some(Sight::OPEN);
     }
+    let at = at.max(end.saturating_sub(LONGEST_NAME));
     let name = String::from_utf8_lossy(&bytes[at..end]).to_ascii_lowercase().replace('-', "_");
     if !NAMES.iter().any(|known| name.ends_with(known)) {
         return None;
@@ -44,6 +49,10 @@ pub(super) fn assignment(bytes: &[u8], at: usize) -> Option<Sight> {
         After::Value(from) => value(bytes, from),
         After::Open => Some(Sight::OPEN),
     }
+}
+
+const fn of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
 enum After {
@@ -129,16 +138,17 @@ fn header(bytes: &[u8], at: usize) -> Option<After> {
     }
 }
 
-/// Longest scheme of an address, and longest user and password together.
-const LONGEST_SCHEME: usize = 20;
+/// Longest user and password together.
 const LONGEST_USER: usize = 256;
 
-/// The password in `scheme://user:password@host`.
+/// The password in `://user:password@host`, whatever the scheme.
 pub(super) fn address(bytes: &[u8], at: usize) -> Option<Sight> {
-    let window = &bytes[..bytes.len().min(at + LONGEST_SCHEME)];
-    let scheme = run(window, at, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
-    let from = match says(bytes, scheme, "://") {
-        Some(true) => scheme + 3,
+    const BEGIN: &str = "://";
+    if bytes[at] != b':' {
+        return None;
+    }
+    let from = match says(bytes, at, BEGIN) {
+        Some(true) => at + BEGIN.len(),
         Some(false) => return None,
         None => return Some(Sight::OPEN),
     };
@@ -179,7 +189,7 @@ fn label_end(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// The lines of a private key, whatever stands between them: line ends, escaped ones, spaces.
 pub(super) fn private_key(bytes: &[u8], at: usize) -> Option<Sight> {
-    if bytes[at] != b'-' || at.checked_sub(1).is_some_and(|before| bytes[before] == b'-') {
+    if bytes[at] != b'-' {
         return None;
     }
     let Some(from) = label_end(bytes, at) else {

@@ -23,11 +23,19 @@ impl Sight {
     pub(super) const OPEN: Self = Self { secret: None, open: true };
 }
 
+/// Something to mask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Secret {
+    /// From here on it is recognised: with less before it, it would not be.
+    pub(super) from: usize,
+    pub(super) masked: Range<usize>,
+}
+
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Shapes {
     /// In their order.
-    pub(super) secrets: Vec<Range<usize>>,
+    pub(super) secrets: Vec<Secret>,
     /// The places from which more bytes could tell something else.
     pub(super) open: Vec<usize>,
 }
@@ -35,8 +43,8 @@ pub(super) struct Shapes {
 type Look = fn(&[u8], usize) -> Option<Sight>;
 
 /// Each looks at a bounded number of bytes unless it finds something.
-const LOOKS: [Look; 5] =
-    [token::look, token::look_web_token, phrase::assignment, phrase::authorisation, phrase::address];
+const AT_WORDS: [Look; 4] = [token::look, token::look_web_token, phrase::assignment, phrase::authorisation];
+const ANYWHERE: [Look; 2] = [phrase::address, phrase::private_key];
 
 /// Finds every shape in `bytes`.
 pub(super) fn shapes(bytes: &[u8]) -> Shapes {
@@ -44,15 +52,15 @@ pub(super) fn shapes(bytes: &[u8]) -> Shapes {
     let mut at = 0;
     while at < bytes.len() {
         let mut next = at + 1;
-        let looks = if begins_word(bytes, at) { LOOKS.as_slice() } else { &[] };
-        let sights = looks.iter().filter_map(|look| look(bytes, at)).chain(phrase::private_key(bytes, at));
+        let looks = if begins_word(bytes, at) { AT_WORDS.as_slice() } else { &[] };
+        let sights = looks.iter().chain(&ANYWHERE).filter_map(|look| look(bytes, at));
         for Sight { secret, open } in sights {
             if open {
                 found.open.push(at);
             }
             if let Some(secret) = secret {
                 next = next.max(secret.end);
-                found.secrets.push(secret);
+                found.secrets.push(Secret { from: at, masked: secret });
             }
         }
         at = next;
@@ -60,9 +68,9 @@ pub(super) fn shapes(bytes: &[u8]) -> Shapes {
     found
 }
 
-/// `task-oriented` holds `sk-`, but as a part of a word.
+/// `task-oriented` holds `sk-`, but as a part of a word. Other scripts write a token right after a word.
 pub(super) fn begins_word(bytes: &[u8], at: usize) -> bool {
-    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii();
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     is_part(bytes[at]) && !at.checked_sub(1).is_some_and(|before| is_part(bytes[before]))
 }
 

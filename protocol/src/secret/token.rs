@@ -159,8 +159,8 @@ const LEAST_PART: usize = 8;
 
 /// A JSON web token: two objects and a signature. The first one only says how it is signed, and stays.
 pub(super) fn look_web_token(bytes: &[u8], at: usize) -> Option<Sight> {
-    // Only where such a run begins, so that a long one is read once.
-    if at.checked_sub(1).is_some_and(|before| dotted(bytes[before])) {
+    // Only where such a part begins, so that a long one is not read again and again.
+    if at.checked_sub(1).is_some_and(|before| word(bytes[before])) {
         return None;
     }
     let rest = &bytes[at..];
@@ -168,22 +168,19 @@ pub(super) fn look_web_token(bytes: &[u8], at: usize) -> Option<Sight> {
         return OBJECT.starts_with(rest).then_some(Sight::OPEN);
     }
     let head = run(bytes, at, word);
-    if head == bytes.len() {
-        return Some(Sight::OPEN);
-    }
-    if bytes[head] != b'.' || head - at < LEAST_PART {
+    let claims = (head + 1).min(bytes.len());
+    let signature = run(bytes, claims, word);
+    let masked = bytes[claims..].starts_with(b"*");
+    let end = if masked { signature } else { run(bytes, (signature + 1).min(bytes.len()), word) };
+    let parts = [at..head, claims..signature, (signature + 1).min(end)..end];
+    let dots = [head, signature].map(|dot| bytes.get(dot).is_none_or(|byte| *byte == b'.'));
+    if !dots[0] || !masked && (!dots[1] || !OBJECT.starts_with(&bytes[claims..end.min(claims + OBJECT.len())])) {
         return None;
     }
-    let from = head + 1;
-    let to = run(bytes, from, dotted);
-    let claims = &bytes[from..to];
-    let mut parts = claims.split(|byte| *byte == b'.');
-    let is_token =
-        claims.starts_with(OBJECT) && parts.clone().count() == 2 && parts.all(|part| part.len() >= LEAST_PART);
-    if is_token || claims.starts_with(b"*") {
-        return Some(Sight::secret(from..to, bytes));
+    if masked || parts.iter().all(|part| part.len() >= LEAST_PART) {
+        return Some(Sight::secret(claims..run(bytes, end, dotted), bytes));
     }
-    (to == bytes.len()).then_some(Sight::OPEN)
+    (end == bytes.len()).then_some(Sight::OPEN)
 }
 
 /// What begins at `at`, if it is a token.

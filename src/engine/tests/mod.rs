@@ -1,6 +1,7 @@
 //! Tests across the whole module: real transcripts, the traps of real engines, invocations.
 
 mod documentation;
+mod fuzz;
 mod invocations;
 mod transcripts;
 mod traps;
