@@ -7,6 +7,7 @@ mod model;
 mod nemesis;
 mod programs;
 mod runtime;
+mod safety;
 mod surface;
 mod tidy;
 mod trouble;

@@ -2,16 +2,23 @@
 //!
 //! Nothing of a run is held in memory beyond the piece that is being written or read. Appends of one stream take turns
 //! by a lock on the file, across processes. A file's modification time is the coordinator's time of its last growth.
+//!
+//! Whatever has the shape of a credential is masked on its way in, byte for byte, also when it arrives in pieces: what was
+//! stored of it before is then masked where it lies. A sender that masks its output itself never sees that happen.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{DirBuilder, File, OpenOptions},
     io::{ErrorKind, Read, Seek, SeekFrom, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
-use fleet_protocol::{JobId, api::LogStream};
+use fleet_protocol::{JobId, api::LogStream, secret::Mask};
 use jiff::Timestamp;
+
+/// How far back a secret is looked for that began in an earlier piece; longer ones are private keys, whose first line stays.
+const BACK: u64 = 8 * 1024;
 
 /// Most bytes of one read.
 pub(crate) const PIECE: u64 = 1024 * 1024;
@@ -80,8 +87,9 @@ impl Logs {
         if new.is_empty() {
             return Ok(size);
         }
-        file.seek(SeekFrom::Start(size)).map_err(io("seek in"))?;
-        file.write_all(new).map_err(io("append to"))?;
+        let (at, masked) = with_the_end(&mut file, size, new).map_err(io("read the end of"))?;
+        file.seek(SeekFrom::Start(at)).map_err(io("seek in"))?;
+        file.write_all(&masked).map_err(io("append to"))?;
         file.set_modified(SystemTime::from(now)).map_err(io("date"))?;
         Ok(size + u64::try_from(new.len()).expect("a length fits 64 bits"))
     }
@@ -141,13 +149,29 @@ impl Logs {
     }
 }
 
+/// What to write, and where: `new` without secrets, and before it what was stored since a secret began there.
+fn with_the_end(file: &mut File, size: u64, new: &[u8]) -> std::io::Result<(u64, Vec<u8>)> {
+    let from = size.saturating_sub(BACK);
+    file.seek(SeekFrom::Start(from))?;
+    let mut stored = Vec::new();
+    file.take(size - from).read_to_end(&mut stored)?;
+    // The first line may be cut, and its rest would be mistaken for a beginning.
+    let cut = if from == 0 { 0 } else { stored.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1) };
+    stored.drain(..cut);
+    let mut bytes = [stored.as_slice(), new].concat();
+    Mask::default().bytes(&mut bytes);
+    let same = stored.iter().zip(&bytes).take_while(|(stored, masked)| stored == masked).count();
+    let kept = u64::try_from(cut + same).expect("a length fits 64 bits");
+    Ok((from + kept, bytes.split_off(same)))
+}
+
 fn open_to_append(path: &Path) -> std::io::Result<File> {
-    let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
     open().or_else(|error| {
         if error.kind() != ErrorKind::NotFound {
             return Err(error);
         }
-        path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        path.parent().map_or(Ok(()), |folder| DirBuilder::new().recursive(true).mode(0o700).create(folder))?;
         open()
     })
 }
@@ -183,6 +207,39 @@ mod tests {
         assert_eq!(put(&logs, &name, 0, "hello").unwrap(), 5);
         assert_eq!(put(&logs, &name, 3, "lo world").unwrap(), 11);
         assert_eq!(logs.read(&name, 0, PIECE).unwrap(), Piece { bytes: b"hello world".to_vec(), size: 11 });
+    }
+
+    #[test]
+    fn a_token_is_masked_however_it_arrives_and_the_length_stays() {
+        let token = format!("gh{}_{}", "p", "0aZ9bY8cX7dW6eV5fU4gT3hS2iR1jQ0kP9lO");
+        let text = format!("é first line\nthe token is {token} and that is it\n");
+        for step in [1, 3, 16, 17, 40, text.len()] {
+            let (_folder, logs, name) = setup();
+            let mut offset = 0;
+            for piece in text.as_bytes().chunks(step) {
+                offset = logs.append::<LogError>(&name, (offset, piece), Timestamp::UNIX_EPOCH, || Ok(())).unwrap();
+            }
+            let stored = String::from_utf8(logs.read(&name, 0, PIECE).unwrap().bytes).unwrap();
+            assert_eq!(stored.len(), text.len());
+            assert!(
+                stored.contains("the token is ghp_************************************ and that"),
+                "{step}: {stored}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_private_key_is_masked_line_by_line() {
+        let (_folder, logs, name) = setup();
+        let key = format!("-----BEGIN {} KEY-----\n{}-----END {0} KEY-----\n", "PRIVATE", "0aZ9+".repeat(13) + "\n");
+        let mut offset = 0;
+        for line in key.replace("0aZ9+\n", &format!("0aZ9+\n{}\n", "bY8/".repeat(16))).repeat(3).split_inclusive('\n') {
+            offset =
+                logs.append::<LogError>(&name, (offset, line.as_bytes()), Timestamp::UNIX_EPOCH, || Ok(())).unwrap();
+        }
+        let stored = String::from_utf8(logs.read(&name, 0, PIECE).unwrap().bytes).unwrap();
+        assert!(!stored.contains("aZ9") && !stored.contains("bY8"), "{stored}");
+        assert_eq!(stored.matches("PRIVATE KEY").count(), 6, "{stored}");
     }
 
     #[test]

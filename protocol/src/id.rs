@@ -126,6 +126,23 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn a_branch_of_any_title_is_a_plain_name_below_fleet(title in "\\PC{0,60}|[./~^:\\\\ @{}-]{0,20}", bits in proptest::num::u64::ANY) {
+            let branch = branch_name(&JobId::from_random(bits), &title);
+            let name = branch.strip_prefix("fleet/").expect("below fleet");
+            proptest::prop_assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'), "{name}");
+            proptest::prop_assert!(!name.ends_with('-') && !name.contains("--"), "{}", name);
+        }
+
+        #[test]
+        fn text_that_is_taken_for_an_id_can_stand_in_a_path(text in "[a-z0-9./%]{10}|\\PC{0,12}") {
+            if let Ok(id) = text.parse::<JobId>() {
+                proptest::prop_assert!(id.as_str().bytes().all(|b| ALPHABET.contains(&b)));
+            }
+        }
+    }
+
     #[test]
     fn slugs_are_safe_names() {
         for (title, expected) in [

@@ -15,6 +15,7 @@ mod place;
 mod projects;
 mod resolve;
 mod search;
+mod secret;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -23,8 +24,9 @@ mod value;
 pub(crate) use env::Environment;
 pub(crate) use layers::{Entry, Overrides};
 pub(crate) use mistake::{ConfigError, Excerpt, Warning};
-pub(crate) use model::{Config, LogFormat, SecretSource};
+pub(crate) use model::{Config, LogFormat};
 pub(crate) use origin::Origin;
 pub(crate) use place::{Place, git_root};
 pub(crate) use resolve::{Mode, Request, resolve};
+pub(crate) use secret::{Audience, Secret, SecretSource};
 pub(crate) use template::TEMPLATE;

@@ -17,6 +17,7 @@ use super::{
     layers::Entry,
     mistake::{ConfigError, Warning},
     place::Place,
+    secret::Secret,
 };
 
 /// Everything the user configured. Paths are absolute.
@@ -42,7 +43,7 @@ pub(crate) struct Config {
     /// `[projects.NAME]`, by name; a repository is an absolute path or an address.
     pub(crate) projects: Vec<Project>,
     /// `[secrets]`: where the worker finds values.
-    pub(crate) secrets: BTreeMap<String, SecretSource>,
+    pub(crate) secrets: BTreeMap<String, Secret>,
     /// The person at the keyboard, for the history: `operator:NAME`.
     pub(crate) actor: String,
     /// The user's own folder of `fleet`, `$XDG_CONFIG_HOME/fleet`; it need not exist.
@@ -163,29 +164,4 @@ pub(crate) struct EngineTable {
     pub(crate) file: PathBuf,
     /// Line of its header, from 1.
     pub(crate) line: usize,
-}
-
-/// Where a secret's value is found. Never holds the value.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum SecretSource {
-    /// A variable of the worker's environment.
-    Env(String),
-    /// A file; trailing line ends are not part of the value.
-    File(PathBuf),
-    /// A program and its arguments, whose output is the value.
-    Command(Vec<String>),
-}
-
-impl SecretSource {
-    /// What may be shown: arguments of a command may themselves be secret.
-    pub(crate) fn shown(&self) -> String {
-        match self {
-            Self::Env(name) => format!("{} (from the variable {name})", super::layers::MASK),
-            Self::File(path) => format!("{} (from the file {})", super::layers::MASK, path.display()),
-            Self::Command(argv) => {
-                format!("{} (printed by {})", super::layers::MASK, argv.first().map_or("nothing", String::as_str))
-            }
-        }
-    }
 }

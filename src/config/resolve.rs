@@ -21,13 +21,14 @@ use super::{
     layers::{Entry, Layers, Overrides},
     mistake::{ConfigError, Invalid, Mistake, Warning},
     model::{
-        Config, CoordinatorSettings, EngineTable, Logging, NamedFolders, RetentionSettings, SecretSource,
-        WorkerSettings, WorkspaceSettings,
+        Config, CoordinatorSettings, EngineTable, Logging, NamedFolders, RetentionSettings, WorkerSettings,
+        WorkspaceSettings,
     },
     origin::{Origin, Sourced},
     place::{Place, git_root},
     projects,
     search::{self, Chosen},
+    secret::{self, Secret},
 };
 
 /// What a configuration is made from.
@@ -300,29 +301,22 @@ impl Resolver<'_> {
         engines
     }
 
-    fn secrets(&mut self) -> BTreeMap<String, SecretSource> {
+    fn secrets(&mut self) -> BTreeMap<String, Secret> {
         let mut secrets = BTreeMap::new();
         let Some((document, path)) = self.layers.document.zip(self.chosen.path()) else { return secrets };
         let folder = path.parent().unwrap_or(Path::new("/"));
         for (name, value) in document.table("secrets").into_iter().flatten() {
             let origin = document.origin(value.span());
             let name = name.get_ref().to_string();
-            match SecretSource::deserialize(ValueDeserializer::from(value.clone())) {
-                Ok(source) => {
-                    let source = match source {
-                        SecretSource::File(file) => SecretSource::File(folder.join(file)),
-                        other => other,
-                    };
-                    let shown = Value::from(source.shown());
-                    self.layers.entries.push(Entry { name: format!("secrets.{name}"), value: shown, origin });
-                    secrets.insert(name, source);
-                }
-                Err(_) => {
-                    let message = format!("secrets.{name}: expected a place where the value is found, not the value");
-                    let help =
-                        r#"write { env = "VARIABLE" }, { file = "PATH" } or { command = ["PROGRAM", "ARGUMENT"] }"#;
-                    self.layers.mistakes.push(Mistake::new(origin, message).help(help).hidden());
-                }
+            let written = secret::Written::deserialize(ValueDeserializer::from(value.clone()));
+            if let Some(secret) = written.ok().and_then(|written| written.read(&name, folder)) {
+                let shown = Value::from(secret.shown());
+                self.layers.entries.push(Entry { name: format!("secrets.{name}"), value: shown, origin });
+                secrets.insert(name, secret);
+            } else {
+                let message = format!("secrets.{name}: expected a place where the value is found, not the value");
+                let help = r#"write { env = "VARIABLE" }, { file = "PATH" } or { command = ["PROGRAM", "ARGUMENT"] }, with for = "agent" or "helper""#;
+                self.layers.mistakes.push(Mistake::new(origin, message).help(help).hidden());
             }
         }
         secrets

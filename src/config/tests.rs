@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::mistake::Invalid;
 use super::{
-    Config, ConfigError, Entry, Environment, Origin, Overrides, Request,
+    Audience, Config, ConfigError, Entry, Environment, Origin, Overrides, Request,
     keys::{self, Info, Reach},
     resolve,
     resolve::Mode,
@@ -256,7 +256,7 @@ fn secrets_are_places_never_values() {
     let mut request = folder.request();
     request.environment = Environment::from([("FLEET_TOKEN", "canary-token")]);
     let config = valid(&request);
-    assert_eq!(config.secrets["B"], super::SecretSource::File(folder.path().join("b.txt")));
+    assert_eq!(config.secrets["B"].source, super::SecretSource::File(folder.path().join("b.txt")));
     let shown = format!("{:?}", config.entries);
     assert!(shown.contains("MY_A") && shown.contains("pass"), "{shown}");
     assert!(!shown.contains("canary"), "{shown}");
@@ -310,6 +310,36 @@ fn a_value_in_a_project_that_looks_like_a_secret_is_not_shown() {
     assert_eq!(found.mistakes.len(), 1);
     assert_eq!(found.mistakes[0].excerpt, super::Excerpt::Hide);
     assert!(!found.mistakes[0].to_string().contains("0123456789"), "{}", found.mistakes[0]);
+}
+
+#[test]
+fn tokens_of_forges_are_for_helpers_unless_the_entry_says_otherwise() {
+    let folder = Folder::with(concat!(
+        "[secrets]\n",
+        "GH_TOKEN = { env = \"MY_GH\" }\n",
+        "GITLAB_TOKEN = { env = \"MY_GL\", for = \"agent\" }\n",
+        "PUSH = { command = [\"pass\"], for = \"helper\" }\n",
+        "NPM_TOKEN = { env = \"MY_NPM\" }\n",
+    ));
+    let config = valid(&folder.request());
+    let audience = |name: &str| config.secrets[name].audience;
+    assert_eq!((audience("GH_TOKEN"), audience("PUSH")), (Audience::Helper, Audience::Helper));
+    assert_eq!((audience("GITLAB_TOKEN"), audience("NPM_TOKEN")), (Audience::Agent, Audience::Agent));
+    assert!(format!("{:?}", config.entries).contains("no agent is given it"));
+}
+
+#[test]
+fn an_entry_that_names_no_place_or_several_or_nobody_is_refused() {
+    for entry in [
+        "{}",
+        "{ for = \"agent\" }",
+        "{ env = \"A\", file = \"b\" }",
+        "{ env = \"A\", for = \"everybody\" }",
+        "{ env = \"A\", to = \"x\" }",
+    ] {
+        let found = invalid(&Folder::with(&format!("[secrets]\nA = {entry}\n")).request());
+        assert_eq!(found.mistakes.len(), 1, "{entry}");
+    }
 }
 
 #[test]

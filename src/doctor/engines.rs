@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     check::Check,
-    program::{ask, locate, several},
+    program::{first_words, locate, several},
     subject::Subject,
 };
 use crate::engine::{Access, Definition, Probe, Wanted, resolve};
@@ -29,7 +29,7 @@ pub(super) fn engine(subject: &Subject, engine: &Definition) -> Check {
     let Some(command) = engine.version_probe() else {
         return Check::ok(name, format!("{}; it is not asked for its version", path.display()));
     };
-    match ask(&path, &command[1..], &environment(subject, engine), subject.patience) {
+    match first_words(&path, &command[1..], &environment(subject, engine), subject.patience) {
         Ok(version) => Check::ok(name, format!("{version} at {}", path.display())),
         Err(error) => {
             let (found, remedy) =

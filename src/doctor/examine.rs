@@ -1,7 +1,8 @@
 //! The order in which everything is looked at: from what all else stands on to what only matters now and then.
 
 use super::{
-    check::Check, database, engines, folders, installation, machine, repository, runs, safety, subject::Subject,
+    check::Check, database, engines, folders, installation, machine, privacy, repository, runs, safety,
+    subject::Subject,
 };
 
 type Look = fn(&Subject) -> Check;
@@ -13,6 +14,8 @@ const FIRST: &[Look] = &[
     installation::profiles,
     installation::coordinator,
     folders::state,
+    privacy::state_files,
+    privacy::secret_files,
     database::database,
     folders::queue,
     machine::disk_space,

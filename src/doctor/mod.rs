@@ -13,6 +13,7 @@ mod examine;
 mod folders;
 mod installation;
 mod machine;
+mod privacy;
 mod program;
 mod repository;
 mod runs;

@@ -7,7 +7,7 @@ use nix::unistd::{AccessFlags, access};
 
 use super::{
     check::Check,
-    program::{ask, locate, several},
+    program::{first_words, locate, several},
     subject::Subject,
 };
 use crate::workspace::{Source, WorkspaceError};
@@ -30,7 +30,7 @@ pub(super) fn git_program(subject: &Subject) -> Check {
             );
         }
     };
-    match ask(&path, &["--version".to_owned()], &subject.environment, subject.patience) {
+    match first_words(&path, &["--version".to_owned()], &subject.environment, subject.patience) {
         Ok(said) => match version(&said) {
             Some(version) if version >= OLDEST_GIT => Check::ok(NAME, format!("{said} at {}", path.display())),
             Some(_) => Check::fail(NAME, format!("{said} at {} is too old", path.display()), install),

@@ -37,6 +37,8 @@ pub(crate) struct Subject {
     pub(crate) default_engine: Option<String>,
     /// Whether agents may do everything unasked when their task does not say.
     pub(crate) yolo: bool,
+    /// Files that hold a secret, as `[secrets]` names them.
+    pub(crate) secret_files: Vec<PathBuf>,
     /// This process's own.
     pub(crate) environment: BTreeMap<String, String>,
     /// Bytes that this user may still write where the state lies.

@@ -24,6 +24,12 @@ pub(super) fn line(text: &str) -> String {
     if clean.len() <= WIDTH { clean } else { cut(&clean, WIDTH) }
 }
 
+/// What an engine says of its failure, which may be nothing.
+pub(super) fn said(text: &str) -> String {
+    let line = line(text);
+    if line.is_empty() { "it does not say why".to_owned() } else { line }
+}
+
 /// The text without terminal sequences and control characters; white space stays.
 pub(super) fn plain(text: &str) -> Cow<'_, str> {
     // Nearly every line of an agent that prints a lot.

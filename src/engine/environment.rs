@@ -2,9 +2,12 @@
 //!
 //! Later sources win over earlier ones: base, the engine's allow-list, the job's secrets, the engine's fixed variables,
 //! the gateway's address, the run's own variables. What is nowhere named does not get through, so neither does the
-//! mark of an agent's session that `fleet` may itself run in.
+//! mark of an agent's session that `fleet` may itself run in. Tokens of forges and whatever the configuration keeps for
+//! helpers are withheld even from an engine whose list covers them.
 
 use std::collections::BTreeMap;
+
+use fleet_protocol::secret::{FORGE_TOKENS, SHORTEST};
 
 use super::{
     definition::Definition,
@@ -42,9 +45,6 @@ const BASE: [&str; 27] = [
     "CURL_CA_BUNDLE",
 ];
 
-/// Shorter values are too common in ordinary text to be masked.
-const SHORTEST_SECRET: usize = 4;
-
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Every variable of the agent.
@@ -55,8 +55,14 @@ pub(super) fn environment(
 ) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::from([("PATH".to_owned(), DEFAULT_PATH.to_owned())]);
     let allowed = |name: &str| {
-        let listed = BASE.into_iter().chain(definition.env.iter().map(String::as_str));
-        listed.into_iter().any(|pattern| matches(pattern, name)) && !definition.nested.iter().any(|mark| mark == name)
+        let mut listed = BASE.into_iter().chain(definition.env.iter().map(String::as_str));
+        // A pattern that happens to cover a forge's token does not mean it.
+        let is_listed = if FORGE_TOKENS.contains(&name) {
+            definition.env.iter().any(|listed| listed == name)
+        } else {
+            listed.any(|pattern| matches(pattern, name))
+        };
+        is_listed && !request.withheld.contains(name) && !definition.nested.iter().any(|mark| mark == name)
     };
     variables.extend(request.environment.iter().filter(|(name, _)| allowed(name)).map(owned));
     if let Some(home) = home {
@@ -88,7 +94,7 @@ pub(super) fn redactions(
 ) -> Vec<String> {
     let keys = definition.credentials.env.iter().filter_map(|name| environment.get(name));
     let mut values: Vec<String> =
-        request.secrets.values().chain(keys).filter(|value| value.len() >= SHORTEST_SECRET).cloned().collect();
+        request.secrets.values().chain(keys).filter(|value| value.len() >= SHORTEST).cloned().collect();
     values.sort();
     values.dedup();
     values

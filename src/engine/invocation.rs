@@ -4,7 +4,11 @@
 //! it goes only where that is safe, else the argument is a sentence that names the file. Standard input is always a file
 //! or nothing, because an engine that is left an open pipe may wait for its end.
 
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::Path,
+};
 
 use super::{
     definition::{Definition, PromptMode},
@@ -39,6 +43,8 @@ pub(crate) struct Request<'a> {
     pub(crate) environment: &'a BTreeMap<String, String>,
     /// The secrets that the job names.
     pub(crate) secrets: &'a BTreeMap<String, String>,
+    /// Names of variables that no agent sees, whatever its engine may have.
+    pub(crate) withheld: &'a BTreeSet<String>,
     /// The run's own variables: `FLEET_RUN`, `GIT_AUTHOR_NAME` and the like.
     pub(crate) variables: &'a BTreeMap<String, String>,
 }

@@ -15,6 +15,8 @@ use super::{
     reader::Observation,
 };
 
+/// Artifacts that one run can name.
+const MOST_ARTIFACTS: usize = 1_000;
 /// Characters kept of the last words.
 const SUMMARY: usize = 2_000;
 
@@ -131,7 +133,9 @@ impl Speech {
             Marker::Status(status) => self.status = Some(status.clone()),
             Marker::Question(question) => self.question = Some(question.clone()),
             Marker::Usage(usage) => self.usage = Some(*usage),
-            Marker::Artifact(path) if !self.artifacts.contains(path) => self.artifacts.push(path.clone()),
+            Marker::Artifact(path) if self.artifacts.len() < MOST_ARTIFACTS && !self.artifacts.contains(path) => {
+                self.artifacts.push(path.clone());
+            }
             Marker::Artifact(_) => {}
             Marker::NoChanges { .. } => self.no_changes = true,
         }

@@ -15,5 +15,10 @@ pub(super) fn since(total: Usage, before: &Usage) -> Usage {
     }
 }
 
+/// A price in dollars as an engine tells it; none where it is no price. Sums of such prices stay numbers.
+pub(super) fn price(told: Option<f64>) -> Option<f64> {
+    told.filter(|price| (0.0..1e9).contains(price))
+}
+
 /// Nothing used, and known to be so.
 pub(super) const ZERO: Usage = Usage { basis: Basis::Measured, ..Usage::UNKNOWN };

@@ -5,7 +5,7 @@
 use std::{
     fs::{self, DirBuilder, OpenOptions},
     io::{self, Write},
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -39,7 +39,7 @@ impl Folder {
             made.push(self.state.clone());
         }
         let ignore = self.state.join(".gitignore");
-        match OpenOptions::new().write(true).create_new(true).open(&ignore) {
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&ignore) {
             Ok(mut file) => file.write_all(b"*\n").at("write", &ignore)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error).at("create", ignore),

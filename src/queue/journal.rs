@@ -8,7 +8,7 @@ use std::{
     collections::HashMap,
     fs::{self, OpenOptions},
     io::{self, Write},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::PathBuf,
 };
 
@@ -189,7 +189,8 @@ impl Journal {
         for line in self.unsaved.drain(..) {
             write_line(&mut text, &line);
         }
-        let mut file = OpenOptions::new().append(true).create(true).open(&self.path).at("open", &self.path)?;
+        let mut file =
+            OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path).at("open", &self.path)?;
         file.write_all(&text).at("write", &self.path)?;
         self.ends_torn = false;
         Ok(())
@@ -205,7 +206,8 @@ impl Journal {
             write_line(&mut text, &Line::Taking(taking.clone()));
         }
         let fresh = self.path.with_extension("new");
-        fs::write(&fresh, &text).at("write", &fresh)?;
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh);
+        file.and_then(|mut file| file.write_all(&text)).at("write", &fresh)?;
         fs::rename(&fresh, &self.path).at("rename", &fresh)?;
         self.lines = self.drawn.len() + usize::from(self.taking.is_some());
         self.ends_torn = false;

@@ -6,6 +6,7 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{Read, Seek, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
 };
@@ -93,7 +94,7 @@ impl RedrawLock {
 }
 
 fn open(path: &Path) -> Result<File, QueueError> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).at("open", path)
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).at("open", path)
 }
 
 fn try_lock(file: &File, path: &Path) -> Result<bool, QueueError> {

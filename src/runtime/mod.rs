@@ -4,6 +4,7 @@
 //! own session, a child subreaper, output to files, an exit record at the end. The worker talks to it through a socket in
 //! that folder and reads its files; it may die and find the run again. Nothing here knows jobs, leases or engines.
 
+mod ask;
 mod control;
 mod error;
 mod find;
@@ -24,6 +25,7 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use ask::{Answer, NoAnswer, ask};
 pub(crate) use control::{State, Status};
 pub(crate) use error::RuntimeError;
 pub(crate) use find::{Found, find, reattach};

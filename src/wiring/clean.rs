@@ -1,6 +1,12 @@
 //! `fleet clean`: what finished jobs left behind, taken away where nothing is lost by it.
 
-use std::{fs, io, path::Path, sync::Arc};
+use std::{
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::DirBuilderExt,
+    path::Path,
+    sync::Arc,
+};
 
 use fleet_protocol::{Job, JobId, api::JobsQuery};
 use git2::Oid;
@@ -159,6 +165,6 @@ fn archive(state: &Path, job: &Job, keep: usize, mode: CleanMode) -> Vec<Cleaned
 }
 
 fn set_aside(from: &Path, archive: &Path, id: &str) -> io::Result<()> {
-    fs::create_dir_all(archive)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(archive)?;
     fs::rename(from, archive.join(id))
 }

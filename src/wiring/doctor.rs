@@ -20,7 +20,7 @@ use super::{
     worker,
 };
 use crate::{
-    config::{Config, Place, env},
+    config::{Config, Place, SecretSource, env},
     doctor::{self, Check, Configuration, Database, Held, Outcome, Subject, TestClock, examine},
     engine::Catalogue,
     workspace::{Identity, Limits, Measure, Source, Usage, WorkspaceError},
@@ -84,6 +84,7 @@ async fn subject(config: &Config) -> Subject {
         open_files: doctor::open_files().map_err(told),
         now: SystemClock.now(),
         test_clock: test_clock(config, &environment),
+        secret_files: secret_files(config),
         environment,
         place,
         patience: PATIENCE,
@@ -95,6 +96,14 @@ fn workspaces(config: &Config, place: Option<&Place>) -> Result<(Limits, Usage),
     let Some(place) = place else { return Err("there is no state here".to_owned()) };
     let usage = Measure::new(&place.state).noted().map_err(|error| error.to_string())?;
     Ok((worker::limits(config), usage))
+}
+
+fn secret_files(config: &Config) -> Vec<std::path::PathBuf> {
+    let files = config.secrets.values().filter_map(|secret| match &secret.source {
+        SecretSource::File(path) => Some(path.clone()),
+        SecretSource::Env(_) | SecretSource::Command(_) => None,
+    });
+    files.collect()
 }
 
 /// The engines, those that the configuration speaks of, and what is wrong with how they are written.

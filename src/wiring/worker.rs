@@ -6,7 +6,7 @@ use fleet_protocol::ExitCode;
 
 use super::{embedded, fault::Fault};
 use crate::{
-    config::{Config, SecretSource},
+    config::{self, Config},
     engine::{Catalogue, DefinitionPatch},
     worker::{self, Options},
     workspace::Limits,
@@ -30,7 +30,7 @@ pub(super) fn options(config: &Config) -> Result<Options, Fault> {
         state: embedded::place(config)?.state.clone(),
         exe: embedded::exe()?,
         environment: environment(),
-        secrets: config.secrets.iter().map(|(name, source)| (name.clone(), secret(source))).collect(),
+        secrets: config.secrets.iter().map(|(name, entry)| (name.clone(), secret(entry))).collect(),
         checkpoint: config.worker.checkpoint.duration(),
         wall: LONGEST_RUN,
         grace: GRACE,
@@ -87,10 +87,15 @@ pub(super) fn environment() -> BTreeMap<String, String> {
         .collect()
 }
 
-fn secret(source: &SecretSource) -> worker::SecretSource {
-    match source {
-        SecretSource::Env(variable) => worker::SecretSource::Env(variable.clone()),
-        SecretSource::File(path) => worker::SecretSource::File(path.clone()),
-        SecretSource::Command(argv) => worker::SecretSource::Command(argv.clone()),
-    }
+fn secret(secret: &config::Secret) -> worker::Secret {
+    let source = match &secret.source {
+        config::SecretSource::Env(variable) => worker::SecretSource::Env(variable.clone()),
+        config::SecretSource::File(path) => worker::SecretSource::File(path.clone()),
+        config::SecretSource::Command(argv) => worker::SecretSource::Command(argv.clone()),
+    };
+    let audience = match secret.audience {
+        config::Audience::Agent => worker::Audience::Agent,
+        config::Audience::Helper => worker::Audience::Helper,
+    };
+    worker::Secret { source, audience }
 }

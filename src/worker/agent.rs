@@ -19,6 +19,7 @@ use super::{
     report::{Finding, verdict},
     save::{Saver, blocking},
     seat::{Outcome, Seat},
+    secret::to_mask,
     supervise::{Ward, Watched, overspent, supervise},
     trouble::Trouble,
 };
@@ -64,7 +65,7 @@ impl Under<'_> {
             checkpoint_unusable: equipped.ground.fresh_because.clone(),
             ..PatchJob::default()
         };
-        seat.client.patch(&seat.claimed.job.id, &begin).await?;
+        seat.client.patch(&seat.claimed.job.id, &self.mask.report(begin)).await?;
         journal.note(&format!("engine {}, branch {}, from {}", engine.name, workspace.branch(), workspace.start()));
         self.agent(None, journal).await
     }
@@ -108,7 +109,7 @@ impl Under<'_> {
     ) -> Result<Option<Finding>, Trouble> {
         let seat = self.seat;
         let (invocation, resumed) = self.invocation(plan).await?;
-        self.mask.set(&invocation.redactions);
+        self.mask.set(&to_mask(&invocation.redactions, &seat.options));
         self.knows_all_values(&invocation.redactions)?;
         for warning in &invocation.warnings {
             journal.note(warning);

@@ -329,6 +329,7 @@ pub(super) fn command(options: &Options, place: &Place, wanting: &Wanting<'_>) -
             session: wanting.session,
             environment: &options.environment,
             secrets: wanting.secrets,
+            withheld: &secret::withheld(options),
             variables: wanting.variables,
         },
     )?)

@@ -10,6 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::mask::Mask;
 use crate::runtime::{boot_id, since_boot_ms};
 
 /// A moment that any process of the same boot can measure from.
@@ -37,23 +38,24 @@ pub(super) struct Journal {
     file: File,
     path: PathBuf,
     begun: Moment,
+    mask: Mask,
 }
 
 impl Journal {
     /// The file name inside a run's folder.
     pub(super) const NAME: &'static str = "worker.log";
 
-    /// Opens the journal of the run in `folder`, which began at `begun`.
-    pub(super) fn open(folder: &Path, begun: Moment) -> io::Result<Self> {
+    /// Opens the journal of the run in `folder`, which began at `begun`; what is noted in it goes through `mask`.
+    pub(super) fn open(folder: &Path, begun: Moment, mask: &Mask) -> io::Result<Self> {
         let path = folder.join(Self::NAME);
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
-        Ok(Self { file, path, begun })
+        Ok(Self { file, path, begun, mask: mask.clone() })
     }
 
     /// Adds one line, with the seconds since the run began.
     pub(super) fn note(&mut self, line: &str) {
         let elapsed = Duration::from_millis(self.elapsed_ms());
-        let line = format!("{:>8.3}s  {line}\n", elapsed.as_secs_f64());
+        let line = format!("{:>8.3}s  {}\n", elapsed.as_secs_f64(), self.mask.text(line));
         // A journal that cannot be written must not end a run; that it cannot is said where people look.
         if let Err(error) = self.file.write_all(line.as_bytes()) {
             tracing::warn!(path = %self.path.display(), %error, "the run's journal cannot be written");

@@ -34,8 +34,9 @@ mod turns;
 
 pub(crate) use crew::{Shift, Until, Worker};
 pub(crate) use glance::{Unwatched, glance};
-pub(crate) use options::{Options, SecretSource};
+pub(crate) use options::Options;
 pub(crate) use orphans::{Orphaned, reclaim};
 pub(crate) use probe::probe;
 use random::{random, random_uuid};
 pub(crate) use reap::{Mode, Reach, Reaped, Reaper};
+pub(crate) use secret::{Audience, Secret, SecretSource};

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use super::secret::Secret;
 use crate::{engine::Catalogue, workspace::Limits};
 
 /// A worker's settings.
@@ -26,7 +27,7 @@ pub(crate) struct Options {
     pub(crate) exe: PathBuf,
     /// This process's own environment, for engines to be given parts of.
     pub(crate) environment: BTreeMap<String, String>,
-    pub(crate) secrets: BTreeMap<String, SecretSource>,
+    pub(crate) secrets: BTreeMap<String, Secret>,
     /// Between two saves of a running agent's work.
     pub(crate) checkpoint: Duration,
     /// Longest time of a run that sets no limit itself.
@@ -37,15 +38,6 @@ pub(crate) struct Options {
     pub(crate) limits: Limits,
     /// Whether an agent may do everything unasked when its task does not say.
     pub(crate) yolo: bool,
-}
-
-/// Where the value of a secret comes from.
-#[derive(Debug, Clone)]
-pub(crate) enum SecretSource {
-    Env(String),
-    File(PathBuf),
-    /// Its standard output without the last line end.
-    Command(Vec<String>),
 }
 
 impl Options {

@@ -25,6 +25,7 @@ use super::{
     reap::{Mode, Reach, Reaped, Reaper},
     record::{Record, Values, launches},
     save::blocking,
+    secret::to_mask,
 };
 use crate::{
     client::Client,
@@ -301,7 +302,7 @@ async fn carry_rest(client: &Client, options: &Options, job: &Job) {
         Ok(None) | Err(_) => return,
     };
     let mask = Mask::default();
-    mask.set(&values.masked);
+    mask.set(&to_mask(&values.masked, options));
     let target =
         Target { job: job.id.clone(), lease_epoch: job.lease_epoch, run: job.runs, stream: LogStream::Stdout, mask };
     let carried = Pumps::start(client, &target, &folder, From::WhatArrived).finish().await;

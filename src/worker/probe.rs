@@ -4,11 +4,15 @@ use std::{
     collections::BTreeMap,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
+    time::Duration,
 };
 
 use super::options::Options;
-use crate::engine::Probe;
+use crate::{engine::Probe, runtime::ask};
+
+/// How long a program may take to tell its version.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Looks for `program`: a bare name along `PATH`, or a path.
 pub(crate) fn probe(program: &str, environment: &BTreeMap<String, String>) -> Probe {
@@ -71,15 +75,15 @@ fn is_here(program: &str, options: &Options) -> bool {
 
 /// The first thing that looks like a version in what the command prints.
 fn version(command: &[&str], options: &Options) -> Option<String> {
-    let output = Command::new(command[0])
-        .args(&command[1..])
-        .env_clear()
-        .envs(&options.environment)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    first_version(&String::from_utf8_lossy(&output.stdout))
+    let mut program = Command::new(command[0]);
+    program.args(&command[1..]).env_clear().envs(&options.environment);
+    match ask(program, PATIENCE) {
+        Ok(answer) => first_version(&String::from_utf8_lossy(&answer.stdout)),
+        Err(error) => {
+            tracing::warn!(program = command[0], %error, "a program did not tell its version");
+            None
+        }
+    }
 }
 
 fn first_version(text: &str) -> Option<String> {

@@ -84,10 +84,14 @@ impl Pump {
             let (mut bytes, known) = self.read()?;
             let most = known + sendable(&bytes[known..], tail);
             let may_go_on = tail == Tail::Open || bytes.len() - known == MOST;
-            // Whole values first: what is left at the end may then be the beginning of one.
-            self.target.mask.bytes(&mut bytes[..most]);
-            let begun = if may_go_on { self.target.mask.begun(&bytes[..most]) } else { 0 };
-            let Some(send) = bytes.get(known..most - begun).filter(|send| !send.is_empty()) else {
+            let bytes = &mut bytes[..most];
+            let now = if may_go_on {
+                self.target.mask.growing(bytes)
+            } else {
+                self.target.mask.bytes(bytes);
+                bytes.len()
+            };
+            let Some(send) = bytes.get(known..now).filter(|send| !send.is_empty()) else {
                 return Ok(self.offset);
             };
             let reached = self.offset + send.len() as u64;

@@ -15,7 +15,7 @@ use fleet_protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{input::EarlierCommit, journal::Moment};
+use super::{input::EarlierCommit, journal::Moment, mask::Mask};
 use crate::{
     engine::Output,
     runtime::{RunDir, RuntimeError},
@@ -72,6 +72,20 @@ pub(super) struct Launched {
 pub(super) enum LastWord {
     Report(Box<PatchJob>),
     HandBack(Box<ReleaseRequest>),
+}
+
+impl LastWord {
+    /// The same, told without any secret.
+    pub(super) fn masked(self, mask: &Mask) -> Self {
+        match self {
+            Self::Report(patch) => Self::Report(Box::new(mask.report(*patch))),
+            Self::HandBack(request) => Self::HandBack(Box::new(ReleaseRequest {
+                message: request.message.map(|message| mask.text(&message)),
+                session_id: request.session_id.map(|session| mask.text(&session)),
+                ..*request
+            })),
+        }
+    }
 }
 
 /// What must not be seen of a run. No `Debug`.

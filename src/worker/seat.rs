@@ -25,6 +25,7 @@ use super::{
     pumps::{Carried, Pumps},
     record::{LastWord, Record, Values},
     save::blocking,
+    secret::to_mask,
     trouble::Trouble,
     turns::Turns,
 };
@@ -95,8 +96,8 @@ impl Seat {
             Some(record) => record.begun.clone(),
             None => Moment::now().map_err(wrong)?,
         };
-        let journal = Journal::open(&place.folder, begun).map_err(wrong)?;
         let mask = Mask::default();
+        let journal = Journal::open(&place.folder, begun, &mask).map_err(wrong)?;
         let target = Target {
             job: self.claimed.job.id.clone(),
             lease_epoch: self.lease.epoch(),
@@ -107,7 +108,7 @@ impl Seat {
         let pumps = match &self.record {
             None => Some(Pumps::start(&self.client, &target, &place.folder, From::Beginning)),
             Some(_) => Values::read(&place.folder)?.map(|values| {
-                mask.set(&values.masked);
+                mask.set(&to_mask(&values.masked, &self.options));
                 Pumps::start(&self.client, &target, &place.folder, From::WhatArrived)
             }),
         };
@@ -178,12 +179,13 @@ impl Seat {
     /// Says what is to be said and clears the desk, in an order in which a kill loses nothing.
     async fn leave(&self, desk: Desk, outcome: Result<Outcome, Trouble>) -> SeatEnd {
         let folder = &desk.place.folder;
+        let outcome = outcome.map_err(|trouble| trouble.masked(&desk.mask));
         let (word, end) = match self.told(outcome).await {
             Told::Left(end) => {
                 // Dropped with the desk, the pumps leave the rest of the output to whoever comes next.
                 return end;
             }
-            Told::Over(word, end) => (word, end),
+            Told::Over(word, end) => (word.map(|word| word.masked(&desk.mask)), end),
         };
         if let Some(word) = &word {
             write_down(word, folder);

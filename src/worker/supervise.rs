@@ -194,7 +194,8 @@ impl Supervisor<'_> {
 
     fn line(&mut self, stream: Stream, line: &str) {
         if stream == Stream::Stderr {
-            self.stderr_tail.push_str(line);
+            // Before it is cut: half a secret is not recognised.
+            self.stderr_tail.push_str(&self.ward.mask.text(line));
             self.stderr_tail.push('\n');
             let extra = self.stderr_tail.len().saturating_sub(STDERR_KEPT);
             let cut = (extra..=self.stderr_tail.len()).find(|at| self.stderr_tail.is_char_boundary(*at)).unwrap_or(0);
@@ -301,7 +302,7 @@ impl Supervisor<'_> {
             return;
         }
         let patch = PatchJob {
-            progress: self.news.progress.take().map(|progress| self.masked(progress)),
+            progress: self.news.progress.take(),
             session_id: self.news.session.take(),
             usage: std::mem::take(&mut self.news.usage).then_some(self.usage),
             ..PatchJob::default()
@@ -310,12 +311,9 @@ impl Supervisor<'_> {
         self.send(patch).await;
     }
 
-    fn masked(&self, progress: Progress) -> Progress {
-        Progress { status: progress.status.map(|status| self.ward.mask.text(&status)), ..progress }
-    }
-
     async fn send(&self, mut patch: PatchJob) {
         patch.lease_epoch = self.ward.lease.epoch();
+        let patch = self.ward.mask.report(patch);
         if let Err(problem) = self.ward.client.patch(self.ward.job, &patch).await {
             // A lost lease is heard of by the renewals; anything else is said again with the next news.
             tracing::debug!(job.id = %self.ward.job, error = %problem, "news of a run was not taken");

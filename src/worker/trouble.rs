@@ -2,7 +2,7 @@
 
 use fleet_protocol::{JobResult, Problem};
 
-use super::{judge::Failing, leases::is_passing, secret::SecretError};
+use super::{judge::Failing, leases::is_passing, mask::Mask, secret::SecretError};
 use crate::{
     engine::{EngineError, NoEngine},
     runtime::RuntimeError,
@@ -26,6 +26,15 @@ pub(super) enum Trouble {
 impl Trouble {
     pub(super) fn job(result: JobResult, message: impl Into<String>) -> Self {
         Self::Job(Failing { result, class: None, message: message.into() })
+    }
+
+    /// The same, told without any secret.
+    pub(super) fn masked(self, mask: &Mask) -> Self {
+        match self {
+            Self::Job(failing) => Self::Job(Failing { message: mask.text(&failing.message), ..failing }),
+            Self::Machine(why) => Self::Machine(mask.text(&why)),
+            Self::Refused(problem) => Self::Refused(problem),
+        }
     }
 
     /// A file operation of the worker itself that failed.

@@ -1,6 +1,6 @@
 //! What a person does to a job.
 
-use fleet_protocol::{Action, ErrorCode, Job, JobId, Problem, api::ActionRequest};
+use fleet_protocol::{Action, ErrorCode, Job, JobId, Problem, api::ActionRequest, secret::Mask};
 use serde_json::json;
 
 use super::{Failure, Service, caller::Caller, change::Origin};
@@ -15,7 +15,7 @@ impl Service {
         action: Action,
         request: ActionRequest,
     ) -> Result<Box<Job>, Failure> {
-        let ActionRequest { reason, expect_rev, commit } = request;
+        let ActionRequest { reason, expect_rev, commit } = request.masked(&Mask::default());
         let input = Input::Act { action, actor: caller.actor.clone(), reason, commit };
         self.change(caller, id, Origin::PERSON, |snapshot, now| {
             let job = &snapshot.job;

@@ -4,6 +4,7 @@ use fleet_protocol::{
     ErrorCode, Job, JobId, Problem,
     api::{PatchJob, ReleaseRequest, RenewManyAnswer, RenewManyRequest, RenewRequest, Renewed, RenewedLease},
     lease::Directive,
+    secret::Mask,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -21,7 +22,8 @@ impl Service {
     /// Start, progress, checkpoint, end.
     pub(crate) async fn patch(&self, caller: &Caller, id: &JobId, patch: PatchJob) -> Result<Box<Job>, Failure> {
         let epoch = patch.lease_epoch;
-        let patch = Box::new(patch);
+        // The sender has done so too, with the values that only it knows; or it has not.
+        let patch = Box::new(patch.masked(&Mask::default()));
         self.change(caller, id, Origin::holder(epoch), |snapshot, now| {
             // Where no factory's name comes with the call, the epoch alone proves who it is.
             let holder = caller.factory().or(holder(&snapshot.job)).unwrap_or_default().to_owned();
@@ -39,7 +41,7 @@ impl Service {
         request: ReleaseRequest,
     ) -> Result<Box<Job>, Failure> {
         let epoch = request.lease_epoch;
-        let input = Input::Release { request: Box::new(request) };
+        let input = Input::Release { request: Box::new(request.masked(&Mask::default())) };
         self.change(caller, id, Origin::holder(epoch), |snapshot, now| {
             let step = lifecycle::step(&snapshot.job, snapshot.run.as_ref(), &input, now)?;
             check_holder(caller, &snapshot.job)?;

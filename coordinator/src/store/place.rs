@@ -1,6 +1,8 @@
 //! Where the database lies, and how a connection to it is set up.
 
 use std::{
+    fs::OpenOptions,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
@@ -64,12 +66,24 @@ impl Place {
     /// Opens the first connection: looks whose file it is, creates or migrates it.
     pub(super) fn prepare(&self) -> Result<Connection, OpenError> {
         let database = |source| OpenError::Database { path: self.path().to_owned(), source };
+        self.make_private();
         let mut conn = self.raw().map_err(database)?;
         if schema::inspect(&conn, self.path())? == Found::Older {
             self.create(&mut conn).map_err(database)?;
         }
         tune(&conn, Role::Reader).map_err(database)?;
         Ok(conn)
+    }
+
+    /// Makes a file that is missing readable by this user alone. SQLite would go by the umask; it makes the files beside it
+    /// like the file itself.
+    fn make_private(&self) {
+        if let Self::File(path) = self
+            && let Err(error) = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
+        {
+            // SQLite meets the same trouble, and says it better.
+            tracing::debug!(path = %path.display(), %error, "the database's file could not be made");
+        }
     }
 
     /// Opens a further connection.

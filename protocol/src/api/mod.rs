@@ -3,6 +3,7 @@
 mod claim;
 mod list;
 mod log;
+mod redact;
 mod report;
 mod submit;
 mod view;

@@ -194,6 +194,31 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn a_path_that_is_taken_stays_in_the_workspace(text in "([a-z.~/\\\\:C-]{0,12}|(\\.{1,3}|[a-z]|~)(/(\\.{1,3}|[a-z]|~)){0,5})") {
+            if workspace_path(&text).is_ok() {
+                let mut depth = 0;
+                for part in std::path::Path::new(&text).components() {
+                    depth += match part {
+                        std::path::Component::Normal(_) => 1,
+                        std::path::Component::CurDir => 0,
+                        _ => -1,
+                    };
+                    proptest::prop_assert!(depth >= 0, "{text}");
+                }
+            }
+        }
+
+        #[test]
+        fn a_name_that_is_taken_is_one_part_of_a_path(text in "[a-z./\\\\~ -]{0,10}|\\PC{0,10}") {
+            if name(&text).is_ok() {
+                let path = std::path::Path::new(&text);
+                proptest::prop_assert_eq!(path.file_name().and_then(std::ffi::OsStr::to_str), Some(text.as_str()));
+            }
+        }
+    }
+
     #[test]
     fn a_value_that_may_be_a_secret_is_not_repeated() {
         for fault in [secret_name("TOKEN=hunter2"), repository("https://me:hunter2@host/x.git")] {

@@ -8,15 +8,16 @@ use std::{
 };
 
 use super::{
-    super::program::{NoAnswer, ask},
+    super::program::{Silence, first_words},
     fixture::program,
 };
+use crate::runtime::NoAnswer;
 
-fn answer(script: &str, limit: Duration) -> Result<String, NoAnswer> {
+fn answer(script: &str, limit: Duration) -> Result<String, Silence> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("program");
     program(&path, script);
-    ask(&path, &[], &environment(), limit)
+    first_words(&path, &[], &environment(), limit)
 }
 
 fn environment() -> BTreeMap<String, String> {
@@ -34,17 +35,17 @@ fn the_first_line_is_the_answer_wherever_it_is_printed() {
 
 #[test]
 fn each_kind_of_silence_is_told_apart() {
-    assert!(matches!(answer("true", AMPLE), Err(NoAnswer::Silent)));
+    assert!(matches!(answer("true", AMPLE), Err(Silence::Silent)));
     let failed = answer("echo no such thing >&2; exit 4", AMPLE).unwrap_err();
     assert_eq!(failed.to_string(), "it ended with exit status: 4: no such thing");
-    let missing = ask(Path::new("/nonexistent"), &[], &environment(), AMPLE).unwrap_err();
-    assert!(matches!(missing, NoAnswer::Start(_)), "{missing}");
+    let missing = first_words(Path::new("/nonexistent"), &[], &environment(), AMPLE).unwrap_err();
+    assert!(matches!(missing, Silence::NoAnswer(NoAnswer::Start(_))), "{missing}");
 }
 
 #[test]
 fn a_program_that_prints_without_end_is_cut_off() {
     let said = answer("yes", Duration::from_secs(60));
-    assert!(matches!(said, Err(NoAnswer::Failed { .. })), "the pipe closes: {said:?}");
+    assert!(matches!(said, Err(Silence::Failed { .. })), "the pipe closes: {said:?}");
 }
 
 /// Waits for a process to be gone.
@@ -71,8 +72,8 @@ fn a_slow_program_is_ended_with_all_that_it_started() {
         folder.path().display()
     );
     program(&path, &script);
-    let slow = ask(&path, &[], &environment(), Duration::from_secs(3)).unwrap_err();
-    assert!(matches!(slow, NoAnswer::Slow(_)), "{slow}");
+    let slow = first_words(&path, &[], &environment(), Duration::from_secs(3)).unwrap_err();
+    assert!(matches!(slow, Silence::NoAnswer(NoAnswer::Slow(_))), "{slow}");
     for name in ["child", "daemon", "own"] {
         until_gone(fs::read_to_string(folder.path().join(name)).unwrap().trim());
     }
@@ -81,5 +82,5 @@ fn a_slow_program_is_ended_with_all_that_it_started() {
 #[test]
 fn a_daemon_that_keeps_the_output_open_does_not_keep_us() {
     let slow = answer("echo 1.0; sleep 300 &", Duration::from_millis(500)).unwrap_err();
-    assert!(matches!(slow, NoAnswer::Slow(_)), "{slow}");
+    assert!(matches!(slow, Silence::NoAnswer(NoAnswer::Slow(_))), "{slow}");
 }

@@ -58,6 +58,7 @@ impl Machine {
             named: BTreeSet::from(["mine".to_owned()]),
             default_engine: Some("mine".to_owned()),
             yolo: false,
+            secret_files: Vec::new(),
             environment: environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             free_space: Ok(100 << 30),
             workspaces: Ok((Limits { number: 20, disk: 10 << 30 }, Usage::default())),

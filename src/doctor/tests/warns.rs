@@ -23,6 +23,27 @@ const CHANGES: &[(&str, Change, &str)] = &[
         |it| fs::set_permissions(&it.place().state, fs::Permissions::from_mode(0o755)).unwrap(),
         "chmod 700 ",
     ),
+    (
+        "state files",
+        |it| {
+            let path = it.place().state.join("logs/a.stdout");
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::set_permissions(path.parent().unwrap(), fs::Permissions::from_mode(0o700)).unwrap();
+            fs::write(&path, "x").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        },
+        "logs/a.stdout (mode 0640)",
+    ),
+    (
+        "secret files",
+        |it| {
+            let path = it.place().root.join("deploy.key");
+            fs::write(&path, "x").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+            it.subject.secret_files = vec![path];
+        },
+        "deploy.key",
+    ),
     ("disk space", |it| it.subject.free_space = Ok(1 << 30), "1024 MiB"),
     ("workspaces", |it| workspaces(it, 16), "16 of 20 workspaces"),
     ("open files", |it| it.subject.open_files = Ok(128), "128"),
@@ -173,6 +194,7 @@ fn the_runner_is_told_with_its_pid_and_owns_what_runs() {
     let mut machine = Machine::healthy();
     machine.subject.database = Database::Works { jobs: 1, held: vec![Held { job: "k3f9".to_owned(), run: 1 }] };
     let lock = fs::File::create(machine.place().state.join("run.lock")).unwrap();
+    lock.set_permissions(fs::Permissions::from_mode(0o600)).unwrap();
     assert!(machine.found("runner").starts_with("ok: nobody works"), "a file alone is no runner");
     lock.lock().unwrap();
     assert!(

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{
     Observation, Reader, Start, Stream,
     claude_result::Outcome,
-    event::{count, object, status, stray, text, without_ending},
+    event::{count, object, session, status, stray, text, without_ending},
 };
 use crate::engine::{
     activity,
@@ -74,12 +74,11 @@ impl Claude {
     }
 
     fn session(&mut self, event: &Value) -> Vec<Observation> {
-        let told = text(event, "session_id");
-        if told.is_empty() || self.session.as_deref() == Some(told) {
+        let Some(told) = session(event, "session_id").filter(|told| self.session.as_ref() != Some(told)) else {
             return Vec::new();
-        }
-        self.session = Some(told.to_owned());
-        vec![Observation::Session(told.to_owned())]
+        };
+        self.session = Some(told.clone());
+        vec![Observation::Session(told)]
     }
 
     fn assistant(&mut self, event: &Value) -> Vec<Observation> {
@@ -201,6 +200,6 @@ fn retrying(event: &Value) -> Observation {
         of: small("max_retries"),
         delay: event["retry_delay_ms"].as_u64().map(Duration::from_millis),
         class: classify(&Symptom { status, kind: Some(kind), ..Symptom::default() }),
-        message: status.map_or_else(|| kind.to_owned(), |status| format!("{kind} ({status})")),
+        message: activity::line(&status.map_or_else(|| kind.to_owned(), |status| format!("{kind} ({status})"))),
     }
 }

@@ -8,6 +8,7 @@ use crate::engine::{
     activity,
     classify::{Symptom, classify},
     conclusion::{Cause, Failure},
+    usage::price,
 };
 
 /// One `result` event.
@@ -63,9 +64,9 @@ impl Outcome {
         let symptom = Symptom { status: self.status, kind: self.kind.as_deref(), text: &self.text, exit_code: None };
         let class = if cause == Cause::Engine { classify(&symptom) } else { None };
         let message = match cause {
-            Cause::Interrupted => format!("interrupted ({})", self.terminal_reason),
-            _ if self.text.is_empty() => self.subtype.clone(),
-            _ => activity::line(&self.text),
+            Cause::Interrupted => activity::line(&format!("interrupted ({})", self.terminal_reason)),
+            _ if self.text.is_empty() => activity::said(&self.subtype),
+            _ => activity::said(&self.text),
         };
         Some(Failure { cause, class, message })
     }
@@ -91,7 +92,7 @@ fn own_usage(event: &Value, turns: u32) -> Option<Usage> {
         input_tokens: all_input,
         cached_input_tokens: cached,
         output_tokens: output,
-        cost_usd: event["total_cost_usd"].as_f64(),
+        cost_usd: price(event["total_cost_usd"].as_f64()),
         turns: Some(turns),
         basis: Basis::Measured,
     })
@@ -99,7 +100,10 @@ fn own_usage(event: &Value, turns: u32) -> Option<Usage> {
 
 fn session_usage(event: &Value) -> Usage {
     let models = event["modelUsage"].as_object();
-    Usage { cost_usd: event["total_cost_usd"].as_f64(), ..sum(models.into_iter().flat_map(serde_json::Map::values)) }
+    Usage {
+        cost_usd: price(event["total_cost_usd"].as_f64()),
+        ..sum(models.into_iter().flat_map(serde_json::Map::values))
+    }
 }
 
 fn sum<'a>(models: impl Iterator<Item = &'a Value>) -> Usage {
@@ -111,7 +115,7 @@ fn sum<'a>(models: impl Iterator<Item = &'a Value>) -> Usage {
             input_tokens: input.saturating_add(count(model, "cacheCreationInputTokens")),
             cached_input_tokens: cached,
             output_tokens: count(model, "outputTokens"),
-            cost_usd: model["costUSD"].as_f64(),
+            cost_usd: price(model["costUSD"].as_f64()),
             turns: None,
             basis: Basis::Measured,
         });

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     Observation, Reader, Start, Stream,
-    event::{count, object, stray, text, without_ending},
+    event::{count, object, session, stray, text, without_ending},
 };
 use crate::engine::{
     activity,
@@ -47,9 +47,8 @@ impl Codex {
         self.seen = true;
         match text(event, "type") {
             "thread.started" => {
-                let id = text(event, "thread_id").to_owned();
-                self.thread = Some(id.clone());
-                vec![Observation::Session(id)]
+                self.thread = session(event, "thread_id");
+                self.thread.clone().map(Observation::Session).into_iter().collect()
             }
             "turn.started" => {
                 (self.completed, self.failed) = (false, None);
@@ -138,7 +137,7 @@ impl Codex {
     fn verdict(&self, exit: Exit, stderr_tail: &str) -> Verdict {
         if let (Some(message), Exit::Code(_)) = (&self.failed, exit) {
             let class = classify(&Symptom { text: message, ..Symptom::default() });
-            return Verdict::Failed(Failure { cause: Cause::Engine, class, message: activity::line(message) });
+            return Verdict::Failed(Failure { cause: Cause::Engine, class, message: activity::said(message) });
         }
         match (exit.is_success(), self.completed) {
             (true, true) => self.speech.success(stderr_tail),

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     Observation, Reader, Start, Stream,
-    event::{object, status, stray, text},
+    event::{object, session, status, stray, text},
 };
 use crate::engine::{
     activity,
@@ -43,9 +43,8 @@ impl Copilot {
                 vec![Observation::Activity(line)]
             }
             "result" => {
-                let id = text(event, "sessionId").to_owned();
-                self.session = Some(id.clone());
-                vec![Observation::Session(id)]
+                self.session = session(event, "sessionId");
+                self.session.clone().map(Observation::Session).into_iter().collect()
             }
             _ => Vec::new(),
         }
@@ -78,7 +77,7 @@ fn retrying(data: &Value) -> Observation {
         of: None,
         delay: None,
         class: classify(&Symptom { status: status(data, "statusCode"), text: message, ..Symptom::default() }),
-        message: activity::line(message),
+        message: activity::said(message),
     }
 }
 
@@ -86,5 +85,5 @@ fn failure(data: &Value) -> Failure {
     let message = text(data, "message");
     let kind = Some(text(data, "errorType"));
     let class = classify(&Symptom { status: status(data, "statusCode"), kind, text: message, exit_code: None });
-    Failure { cause: Cause::Engine, class, message: activity::line(message) }
+    Failure { cause: Cause::Engine, class, message: activity::said(message) }
 }

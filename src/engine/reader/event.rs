@@ -50,6 +50,15 @@ pub(super) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
 }
 
+/// A member that names a session; none where it could not be given back as an argument.
+pub(super) fn session(value: &Value, key: &str) -> Option<String> {
+    const LONGEST: usize = 200;
+    let id = text(value, key);
+    let usable =
+        !id.is_empty() && id.len() <= LONGEST && !id.starts_with('-') && id.bytes().all(|b| b.is_ascii_graphic());
+    usable.then(|| id.to_owned())
+}
+
 /// A member's count; zero where it is absent or something else.
 pub(super) fn count(value: &Value, key: &str) -> u64 {
     value[key].as_u64().unwrap_or(0)

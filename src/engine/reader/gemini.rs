@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     Observation, Reader, Start, Stream,
-    event::{count, object, stray, text, without_ending},
+    event::{count, object, session, stray, text, without_ending},
 };
 use crate::engine::{
     activity,
@@ -45,9 +45,8 @@ impl Gemini {
         let mut observations = self.said();
         match text(event, "type") {
             "init" => {
-                let id = text(event, "session_id").to_owned();
-                self.session = Some(id.clone());
-                observations.push(Observation::Session(id));
+                self.session = session(event, "session_id");
+                observations.extend(self.session.clone().map(Observation::Session));
             }
             "tool_use" => {
                 let call = activity::tool(text(event, "tool_name"), &event["parameters"], &self.workspace);
@@ -126,7 +125,7 @@ fn failure(event: &Value) -> Option<Failure> {
     }
     let error = &event["error"];
     let symptom = Symptom { kind: Some(text(error, "type")), text: text(error, "message"), ..Symptom::default() };
-    let message = activity::line(text(error, "message"));
+    let message = activity::said(text(error, "message"));
     Some(Failure { cause: Cause::Engine, class: classify(&symptom), message })
 }
 

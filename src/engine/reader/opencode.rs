@@ -6,13 +6,14 @@ use serde_json::Value;
 
 use super::{
     Observation, Reader, Start, Stream,
-    event::{count, object, status, stray, text},
+    event::{count, object, session, status, stray, text},
 };
 use crate::engine::{
     activity,
     classify::{Symptom, classify},
     conclusion::{Cause, Conclusion, Exit, Failure, Verdict},
     speech::{Speech, unexplained},
+    usage::price,
 };
 
 /// Reads one run of opencode.
@@ -37,10 +38,9 @@ impl Opencode {
 
     fn event(&mut self, event: &Value) -> Vec<Observation> {
         let mut observations = Vec::new();
-        let session = text(event, "sessionID");
-        if self.session.is_none() && !session.is_empty() {
-            self.session = Some(session.to_owned());
-            observations.push(Observation::Session(session.to_owned()));
+        if self.session.is_none() {
+            self.session = session(event, "sessionID");
+            observations.extend(self.session.clone().map(Observation::Session));
         }
         let part = &event["part"];
         match text(event, "type") {
@@ -91,7 +91,7 @@ fn step(part: &Value) -> Usage {
         input_tokens: count(tokens, "input").saturating_add(cached).saturating_add(count(&tokens["cache"], "write")),
         cached_input_tokens: cached,
         output_tokens: count(tokens, "output").saturating_add(count(tokens, "reasoning")),
-        cost_usd: part["cost"].as_f64(),
+        cost_usd: price(part["cost"].as_f64()),
         turns: Some(1),
         basis: Basis::Measured,
     }
@@ -103,5 +103,5 @@ fn failure(error: &Value) -> Failure {
     let message = told.into_iter().find(|told| !told.is_empty()).unwrap_or("unnamed error");
     let symptom =
         Symptom { status: status(data, "statusCode"), kind: Some(text(error, "name")), text: message, exit_code: None };
-    Failure { cause: Cause::Engine, class: classify(&symptom), message: activity::line(message) }
+    Failure { cause: Cause::Engine, class: classify(&symptom), message: activity::said(message) }
 }

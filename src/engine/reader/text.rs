@@ -8,6 +8,7 @@ use crate::engine::{
     conclusion::{Conclusion, Exit, Verdict},
     speech::{Speech, unexplained},
     usage,
+    usage::price,
 };
 
 /// Reads plain text.
@@ -94,7 +95,7 @@ fn aider_tokens(line: &str) -> Option<Usage> {
         }
     }
     let message = cost.split_once(" message").map(|(price, _)| price.trim().trim_start_matches('$'));
-    usage.cost_usd = message.and_then(|price| price.parse().ok());
+    usage.cost_usd = price(message.and_then(|price| price.parse().ok()));
     usage.turns = Some(1);
     Some(usage)
 }

@@ -182,6 +182,24 @@ fn the_environment_is_an_allow_list() {
 }
 
 #[test]
+fn tokens_of_forges_are_withheld_from_patterns_and_helpers_secrets_from_everything() {
+    let mut job = Job::new();
+    for name in ["GH_TOKEN", "GITHUB_TOKEN", "GH_HOST", "MY_PUSH"] {
+        job.environment.insert(name.to_owned(), "canary".to_owned());
+    }
+    let seen = |job: &Job, env: &str| {
+        let engine = configured(&format!("command = ['a']\nenv = {env}"));
+        let env = invocation(&engine, &job.request()).expect("starts").env;
+        env.into_iter().filter(|(_, value)| value == "canary").map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(seen(&job, "['GH_*', 'GITHUB_*', 'MY_*']"), ["GH_HOST", "MY_PUSH"]);
+    assert_eq!(seen(&job, "['*']"), ["GH_HOST", "MY_PUSH"]);
+    assert_eq!(seen(&job, "['GH_TOKEN']"), ["GH_TOKEN"], "named, it was meant");
+    job.withheld = ["GH_TOKEN".to_owned(), "MY_PUSH".to_owned()].into();
+    assert_eq!(seen(&job, "['GH_TOKEN', 'MY_PUSH', 'MY_*', 'GH_HOST']"), ["GH_HOST"]);
+}
+
+#[test]
 fn secrets_are_in_the_environment_and_nowhere_else() {
     let mut job = Job::new();
     job.prompt = "the prompt itself".to_owned();

@@ -1,11 +1,15 @@
 //! Tests across the whole module: real transcripts, the traps of real engines, invocations.
 
 mod documentation;
+mod fuzz;
 mod invocations;
 mod transcripts;
 mod traps;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use fleet_protocol::job::Usage;
 
@@ -51,6 +55,7 @@ struct Job {
     prompt: String,
     environment: BTreeMap<String, String>,
     secrets: BTreeMap<String, String>,
+    withheld: BTreeSet<String>,
     variables: BTreeMap<String, String>,
 }
 
@@ -61,6 +66,7 @@ impl Job {
             prompt: "Do it.".to_owned(),
             environment: map(&[("PATH", "/bin"), ("HOME", "/home/ann"), ("LC_ALL", "C.UTF-8"), ("OTHER", "hidden")]),
             secrets: BTreeMap::new(),
+            withheld: BTreeSet::new(),
             variables: map(&[("FLEET_RUN", "1")]),
         }
     }
@@ -81,6 +87,7 @@ impl Job {
             session: SessionPlan::Unnamed,
             environment: &self.environment,
             secrets: &self.secrets,
+            withheld: &self.withheld,
             variables: &self.variables,
         }
     }

@@ -8,6 +8,7 @@ mod output;
 mod projects;
 mod refusals;
 mod retention;
+mod secrets;
 mod submits;
 mod upkeep;
 mod views;
