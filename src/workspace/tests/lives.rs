@@ -117,8 +117,28 @@ fn a_checkpoint_of_an_unchanged_workspace_is_the_same_commit() {
     write(&workspace.tree(), &[("a", "1\n")]);
     let first = checkpoint(&workspace, "periodic").unwrap();
     assert_eq!(checkpoint(&workspace, "periodic").unwrap(), first);
+    assert_eq!(checkpoint(&workspace, "after its runner died").unwrap(), first, "for another reason, the same work");
     write(&workspace.tree(), &[("a", "2\n")]);
     assert_ne!(checkpoint(&workspace, "periodic").unwrap(), first);
+}
+
+#[test]
+fn what_a_run_starts_from_stays_under_a_ref_whatever_was_saved_after_it() {
+    let user = User::new();
+    let first = user.prepare();
+    write(&first.tree(), &[("a", "1\n")]);
+    let recorded = checkpoint(&first, "periodic").unwrap().unwrap().commit;
+    write(&first.tree(), &[("a", "2\n")]);
+    // Saved, and the runner was killed before it could report it.
+    let unreported = checkpoint(&first, "periodic").unwrap().unwrap().commit;
+    let next = user.resume(&recorded);
+    for commit in [&recorded, &unreported] {
+        assert_ne!(user.git(["for-each-ref", "--contains", commit, "refs/fleet"]), "", "{commit} is kept");
+    }
+    // A run that ends before its agent did anything has nothing else to save.
+    let saved = checkpoint(&next, "cleanup").unwrap().unwrap();
+    assert_eq!(saved.commit, recorded);
+    remove(next).unwrap().delete().unwrap();
 }
 
 #[test]
