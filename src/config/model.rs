@@ -18,6 +18,7 @@ use super::{
     mistake::{ConfigError, Warning},
     place::Place,
 };
+use crate::confinement::Mode;
 
 /// Everything the user configured. Paths are absolute.
 #[derive(Debug, Clone)]
@@ -34,6 +35,7 @@ pub(crate) struct Config {
     pub(crate) worker: WorkerSettings,
     pub(crate) coordinator: CoordinatorSettings,
     pub(crate) defaults: Defaults,
+    pub(crate) confinement: ConfinementSettings,
     pub(crate) logging: Logging,
     /// `[engines.NAME]` as written.
     pub(crate) engines: BTreeMap<String, EngineTable>,
@@ -102,6 +104,16 @@ impl CoordinatorSettings {
     pub(crate) const fn renew_every(&self) -> Span {
         Span::from_millis(self.lease_ttl.millis() / 3)
     }
+}
+
+/// `[confinement]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ConfinementSettings {
+    pub(crate) mode: Mode,
+    /// Absolute.
+    pub(crate) read: Vec<PathBuf>,
+    /// Absolute.
+    pub(crate) write: Vec<PathBuf>,
 }
 
 /// `[logging]`.

@@ -43,6 +43,11 @@ pub(crate) struct Definition {
     /// Arguments that make the program print its version; empty: it is not asked.
     pub(crate) version: Vec<String>,
     pub(crate) credentials: Credentials,
+    /// Folders of its own, which its confined runs write: `~/` is the home directory, a leading `$NAME` a variable. Made
+    /// where they are missing.
+    pub(crate) folders: Vec<String>,
+    /// Files of its own outside of them, where they exist.
+    pub(crate) files: Vec<String>,
     /// Address of a model gateway to use instead of the vendor's.
     pub(crate) gateway: Option<String>,
     /// The variable that takes the gateway's address.
@@ -136,6 +141,8 @@ impl Definition {
             set: BTreeMap::new(),
             version: Vec::new(),
             credentials: Credentials::default(),
+            folders: Vec::new(),
+            files: Vec::new(),
             gateway: None,
             gateway_env: None,
             gateway_args: Vec::new(),

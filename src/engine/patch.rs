@@ -30,6 +30,8 @@ pub(crate) struct DefinitionPatch {
     pub(crate) set: BTreeMap<String, String>,
     pub(crate) version: Option<Vec<String>>,
     pub(crate) credentials: Option<Credentials>,
+    pub(crate) folders: Option<Vec<String>>,
+    pub(crate) files: Option<Vec<String>>,
     pub(crate) gateway: Option<String>,
     pub(crate) gateway_env: Option<String>,
     pub(crate) gateway_args: Option<Vec<String>>,
@@ -77,6 +79,8 @@ impl DefinitionPatch {
         definition.set.extend(self.set);
         put(&mut definition.version, self.version);
         put(&mut definition.credentials, self.credentials);
+        put(&mut definition.folders, self.folders);
+        put(&mut definition.files, self.files);
         definition.gateway = self.gateway.or(definition.gateway.take());
         definition.gateway_env = self.gateway_env.or(definition.gateway_env.take());
         put(&mut definition.gateway_args, self.gateway_args);

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     config::Config,
+    confinement::Level,
     queue::{Keeper, RunLock, Watching, keep, living_runner},
     shutdown::{Phase, Shutdown},
     worker::{self, Orphaned, Shift, Worker},
@@ -99,6 +100,9 @@ pub(crate) async fn run_one(
 
 /// Takes the lock, and puts in order what a runner that died has left.
 async fn begin(config: &Config, embedded: &Embedded) -> Result<RunLock, Fault> {
+    if let Level::Unconfined(why) = &options(config)?.confinement.level {
+        tracing::warn!(why, "agents are not confined: they run with all your rights");
+    }
     let folder = folder(config)?;
     folder.create()?;
     let lock = RunLock::acquire(&folder, embedded::clock(config)?.now())?;

@@ -7,8 +7,9 @@ use fleet_protocol::ExitCode;
 use super::{embedded, fault::Fault};
 use crate::{
     config::{Config, SecretSource},
+    confinement::{Level, NotConfined, credentials, support, too_wide},
     engine::{Catalogue, DefinitionPatch},
-    worker::{self, Options},
+    worker::{self, Confinement, Options},
 };
 
 /// The longest that a run goes on which sets no limit itself.
@@ -33,8 +34,34 @@ pub(super) fn options(config: &Config) -> Result<Options, Fault> {
         checkpoint: config.worker.checkpoint.duration(),
         wall: LONGEST_RUN,
         grace: GRACE,
-        yolo: config.defaults.yolo.unwrap_or(false),
+        yolo: config.defaults.yolo,
+        confinement: confinement(config)?,
     })
+}
+
+/// How runs are confined here. What is refused is refused before anything runs.
+fn confinement(config: &Config) -> Result<Confinement, Fault> {
+    let settings = &config.confinement;
+    let level = level(config).map_err(|error| {
+        let help = "see `fleet doctor`; with `confinement.mode` `auto` runs go on unconfined, and say so";
+        Fault::new(ExitCode::Refused, error.to_string(), Some(help))
+    })?;
+    let place = embedded::place(config)?;
+    let home = std::env::home_dir();
+    let mut protected = home.as_deref().map(credentials).unwrap_or_default();
+    protected.extend([place.state.clone(), place.queue.clone(), place.root.join(".git")]);
+    let grants = [settings.read.as_slice(), settings.write.as_slice()].concat();
+    if let Some((grant, taken)) = too_wide(&grants, home.as_deref(), &protected).into_iter().next() {
+        let message = format!("confinement: {} is too wide, it takes {} along", grant.display(), taken.display());
+        return Err(Fault::new(ExitCode::Usage, message, Some("name the folders in it that runs really need")));
+    }
+    let (read, write) = (settings.read.clone(), settings.write.clone());
+    Ok(Confinement { level, read, write, kept: vec![place.queue.clone(), place.root.clone()] })
+}
+
+/// What protects the user from runs on this machine.
+pub(super) fn level(config: &Config) -> Result<Level, NotConfined> {
+    Level::decide(config.confinement.mode, &support())
 }
 
 /// Every engine: the built-in ones, and `[engines]` over or after them.

@@ -295,7 +295,8 @@ pub(super) struct Wanting<'a> {
 
 /// Makes the invocation: arguments, complete environment, standard input.
 pub(super) fn command(options: &Options, place: &Place, wanting: &Wanting<'_>) -> Result<Invocation, Trouble> {
-    let yolo = wanting.manifest.yolo.unwrap_or(options.yolo);
+    let yolo = wanting.manifest.yolo.or(options.yolo);
+    let yolo = yolo.unwrap_or_else(|| options.confinement.level.lets_engines_loose());
     Ok(invocation(
         wanting.engine,
         &Request {

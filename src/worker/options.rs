@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use super::confine::Confinement;
 use crate::engine::Catalogue;
 
 /// A worker's settings.
@@ -29,8 +30,9 @@ pub(crate) struct Options {
     pub(crate) wall: Duration,
     /// Between asking an agent to end and ending it.
     pub(crate) grace: Duration,
-    /// Whether an agent may do everything unasked when its task does not say.
-    pub(crate) yolo: bool,
+    /// Whether an agent may do everything unasked when its task does not say; none: where it is confined.
+    pub(crate) yolo: Option<bool>,
+    pub(crate) confinement: Confinement,
 }
 
 /// Where the value of a secret comes from.

@@ -15,6 +15,7 @@ use super::{
     leases::{Lease, Standing},
 };
 use crate::{
+    confinement::Policy,
     runtime::{
         Environment, ExitRecord, Launch, Limits, Reason, Running, RuntimeError, Spec, StartFailureKind, Stdin,
         StopReason, Token, end_orphan, start,
@@ -36,6 +37,7 @@ pub(super) struct Check<'a> {
     pub(super) ttl: Duration,
     pub(super) exe: &'a Path,
     pub(super) label: String,
+    pub(super) confinement: Option<Policy>,
 }
 
 /// What came of a verify command.
@@ -90,6 +92,7 @@ fn spec(check: &Check<'_>) -> Result<Spec, RuntimeError> {
             owner_silence_ms: Some(millis(check.ttl)),
             grace_ms: millis(check.grace),
         },
+        confinement: check.confinement.clone(),
         token: Token::random()?,
         key: Token::random()?,
     })

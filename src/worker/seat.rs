@@ -12,6 +12,7 @@ use fleet_protocol::{
 use tokio::{sync::mpsc::UnboundedSender, time::sleep};
 
 use super::{
+    confine::{self, Confined},
     crew::SeatEnd,
     equip::{self, Equipped, Place, Session, Wanting},
     journal::Journal,
@@ -232,7 +233,7 @@ impl Under<'_> {
             branch: Some(workspace.branch().to_owned()),
             base: Some(workspace.base().to_owned()),
             base_commit: Some(workspace.base_commit().to_string()),
-            confinement: Some("unconfined".to_owned()),
+            confinement: Some(seat.options.confinement.level.recorded()),
             checkpoint_unusable: equipped.fresh_because.clone(),
             ..PatchJob::default()
         };
@@ -339,10 +340,9 @@ impl Under<'_> {
         let seat = self.seat;
         let session = if matches!(plan, SessionPlan::Resume(_)) { Session::Resumed } else { Session::New };
         let prompt = equip::prompt(&seat.client, &seat.claimed, self.equipped, session, self.place).await?;
-        let variables = BTreeMap::from([
-            ("FLEET_JOB".to_owned(), seat.claimed.job.id.to_string()),
-            ("FLEET_RUN".to_owned(), seat.claimed.run.number.to_string()),
-        ]);
+        let mut variables = confine::variables(&seat.options, self.place);
+        variables.insert("FLEET_JOB".to_owned(), seat.claimed.job.id.to_string());
+        variables.insert("FLEET_RUN".to_owned(), seat.claimed.run.number.to_string());
         let wanting = Wanting {
             engine: self.engine,
             manifest: &seat.claimed.manifest,
@@ -359,6 +359,13 @@ impl Under<'_> {
 
     fn spec(&self, invocation: &Invocation, cwd: PathBuf, ttl: Duration) -> Result<Spec, Trouble> {
         let seat = self.seat;
+        let confined = Confined {
+            options: &seat.options,
+            place: self.place,
+            workspace: &self.equipped.workspace,
+            environment: &invocation.env,
+            engine: invocation.argv.first().map(|program| (self.engine, program.as_str())),
+        };
         Ok(Spec {
             label: format!("{}/{}", seat.claimed.job.id, seat.claimed.run.number),
             argv: invocation.argv.clone(),
@@ -371,6 +378,7 @@ impl Under<'_> {
             stdout: "../stdout".to_owned(),
             stderr: "../stderr".to_owned(),
             limits: limits(&seat.claimed.manifest, &seat.options, ttl),
+            confinement: confined.policy(),
             token: Token::random()?,
             key: Token::random()?,
         })

@@ -30,6 +30,7 @@ mod landing;
 mod prepare;
 mod program;
 mod publish;
+mod reach;
 mod record;
 mod recover;
 mod refs;
