@@ -10,7 +10,7 @@ use landlock::{
     RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 
-use super::Policy;
+use super::{Policy, privileges};
 
 /// The newest version whose rights are asked for; an older kernel is held to what it has. Version 9, which closes sockets
 /// that lie in the file system, is newer than any kernel that this was tried on.
@@ -32,6 +32,8 @@ pub(crate) enum KernelError {
     Refused(#[from] RulesetError),
     #[error("the kernel does not confine: Landlock is not there")]
     NotThere,
+    #[error("root's privileges cannot be given up")]
+    Privileges(#[from] rustix::io::Errno),
     #[error("a confined thread broke")]
     Broke,
 }
@@ -48,6 +50,7 @@ pub(crate) fn support() -> Support {
 
 /// Holds this thread, and whatever it starts from now on, to the policy. Places that do not exist are left out.
 pub(crate) fn confine_this_thread(policy: &Policy) -> Result<(), KernelError> {
+    privileges::shed()?;
     match restrict(policy)? {
         LandlockStatus::Available { .. } => Ok(()),
         LandlockStatus::NotEnabled | LandlockStatus::NotImplemented => Err(KernelError::NotThere),

@@ -11,8 +11,9 @@ mod places;
 mod policy;
 #[cfg(test)]
 mod policy_tests;
+mod privileges;
 
 pub(crate) use kernel::{KernelError, Support, confine_this_thread, support};
 pub(crate) use level::{Level, Mode, NotConfined};
 pub(crate) use places::{credentials, expanded};
-pub(crate) use policy::{Disk, Grounds, Policy, RealDisk, too_wide};
+pub(crate) use policy::{Grounds, Policy, RealDisk, too_wide};

@@ -181,12 +181,22 @@ impl Maker<'_> {
     }
 }
 
-/// Which of the user's grants are refused because they are wider than anybody can mean: each with what it would take along.
-pub(crate) fn too_wide(grants: &[PathBuf], home: Option<&Path>, protected: &[PathBuf]) -> Vec<(PathBuf, PathBuf)> {
-    let protected: Vec<&Path> = home.into_iter().chain(protected.iter().map(PathBuf::as_path)).collect();
-    let taken = |grant: &PathBuf| protected.iter().find(|path| path.starts_with(grant) && *path != grant).copied();
-    let at_home = |grant: &PathBuf| home.filter(|home| home == grant);
-    grants.iter().filter_map(|grant| Some((grant.clone(), taken(grant).or(at_home(grant))?.to_owned()))).collect()
+/// What the user may not allow, because it lies around something that nobody means: `home` itself, and what is protected in it or
+/// elsewhere. Each grant with what it would take along. A protected place that is named itself is no mistake.
+pub(crate) fn too_wide(
+    grants: &[PathBuf],
+    home: Option<&Path>,
+    protected: &[PathBuf],
+    disk: &dyn Disk,
+) -> Vec<(PathBuf, PathBuf)> {
+    let home = home.map(|home| real(disk, home));
+    let protected: Vec<PathBuf> = protected.iter().map(|path| real(disk, path)).collect();
+    let takes = |grant: &PathBuf| {
+        let wide = real(disk, grant);
+        let at_home = home.iter().find(|home| home.starts_with(&wide));
+        at_home.or_else(|| protected.iter().find(|path| path.starts_with(&wide) && **path != wide)).cloned()
+    };
+    grants.iter().filter_map(|grant| Some((grant.clone(), takes(grant)?))).collect()
 }
 
 /// The real path, or the path itself where there is nothing yet.

@@ -7,7 +7,7 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{policy::Disk, *};
 
 /// Everything there is, and where links lead.
 #[derive(Default)]
@@ -237,7 +237,7 @@ fn a_program_brings_what_is_installed_with_it() {
 #[test]
 fn grants_that_nobody_can_mean_are_named() {
     let protected = [credentials(Path::new(HOME)), paths(&[STATE])].concat();
-    let found = |grant: &str| too_wide(&paths(&[grant]), Some(Path::new(HOME)), &protected).pop();
+    let found = |grant: &str| too_wide(&paths(&[grant]), Some(Path::new(HOME)), &protected, &machine()).pop();
     for grant in ["/", "/home", HOME, "/home/ann/repo", "/home/ann/.cargo"] {
         assert_eq!(found(grant).map(|(grant, _)| grant), Some(PathBuf::from(grant)));
     }

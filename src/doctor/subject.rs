@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::{
     config::Place,
+    confinement::{Level, NotConfined},
     engine::Catalogue,
     workspace::{Identity, Source, WorkspaceError},
 };
@@ -36,7 +37,9 @@ pub(crate) struct Subject {
     /// The engine of jobs that name none, where one is configured.
     pub(crate) default_engine: Option<String>,
     /// Whether agents may do everything unasked when their task does not say.
-    pub(crate) yolo: bool,
+    pub(crate) yolo: Option<bool>,
+    /// What protects the user from runs.
+    pub(crate) confinement: Result<Level, NotConfined>,
     /// This process's own.
     pub(crate) environment: BTreeMap<String, String>,
     /// Bytes that this user may still write where the state lies.

@@ -8,10 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{equip::Place, options::Options, probe::locate};
+use super::{equip::Place, options::Options, probe::locate, seat::Under};
 use crate::{
     confinement::{Grounds, Level, Policy, RealDisk, credentials, expanded},
-    engine::Definition,
+    engine::{Definition, Invocation},
     workspace::Workspace,
 };
 
@@ -25,19 +25,34 @@ pub(crate) struct Confinement {
     pub(crate) kept: Vec<PathBuf>,
 }
 
-/// One process tree that is about to be started.
-pub(super) struct Confined<'a> {
-    pub(super) options: &'a Options,
-    pub(super) place: &'a Place,
-    pub(super) workspace: &'a Workspace,
-    pub(super) environment: &'a BTreeMap<String, String>,
-    /// The agent's engine with the program that is started; none for a verify command, which gets no engine's login.
-    pub(super) engine: Option<(&'a Definition, &'a str)>,
+/// What an agent may reach; none where nothing confines it.
+pub(super) fn agent(under: &Under<'_>, invocation: &Invocation) -> Option<Policy> {
+    let program = invocation.argv.first()?;
+    Confined { engine: Some((under.engine, program)), ..Confined::of(under, &invocation.env) }.policy()
 }
 
-impl Confined<'_> {
-    /// What it may reach; none where nothing confines it.
-    pub(super) fn policy(&self) -> Option<Policy> {
+/// What a verify command may reach: the same but for its engine's login.
+pub(super) fn verify(under: &Under<'_>, environment: &BTreeMap<String, String>) -> Option<Policy> {
+    Confined::of(under, environment).policy()
+}
+
+/// One process tree that is about to be started.
+struct Confined<'a> {
+    options: &'a Options,
+    place: &'a Place,
+    workspace: &'a Workspace,
+    environment: &'a BTreeMap<String, String>,
+    /// The agent's engine with the program that is started.
+    engine: Option<(&'a Definition, &'a str)>,
+}
+
+impl<'a> Confined<'a> {
+    fn of(under: &'a Under<'_>, environment: &'a BTreeMap<String, String>) -> Self {
+        let workspace = &under.equipped.workspace;
+        Self { options: &under.seat.options, place: under.place, workspace, environment, engine: None }
+    }
+
+    fn policy(&self) -> Option<Policy> {
         let Confinement { level: Level::Landlock(_), read, write, kept } = &self.options.confinement else {
             return None;
         };
@@ -49,14 +64,12 @@ impl Confined<'_> {
         let others = options.engines.iter().flat_map(|engine| self.places(engine));
         let closed: Vec<PathBuf> =
             others.filter(|other| !own.contains(other)).chain(home.into_iter().flat_map(credentials)).collect();
-        let logs = ["stdout", "stderr", "verify.log"].map(|log| place.folder.join(log));
         let program = self.engine.and_then(|(_, program)| locate(program, path, &reach.tree));
         Some(Policy::of(
             &Grounds {
                 home,
                 path,
-                // A shell that writes to /dev/stderr opens the log by its name.
-                own_write: [reach.tree.clone(), place.tmp.clone()].into_iter().chain(logs).collect(),
+                own_write: vec![reach.tree.clone(), place.tmp.clone()],
                 own_read: [place.prompt.clone(), options.exe.clone()].into_iter().chain(reach.objects).collect(),
                 tree: &reach.tree,
                 program: program.as_deref(),

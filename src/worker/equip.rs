@@ -296,7 +296,9 @@ pub(super) struct Wanting<'a> {
 /// Makes the invocation: arguments, complete environment, standard input.
 pub(super) fn command(options: &Options, place: &Place, wanting: &Wanting<'_>) -> Result<Invocation, Trouble> {
     let yolo = wanting.manifest.yolo.or(options.yolo);
-    let yolo = yolo.unwrap_or_else(|| options.confinement.level.lets_engines_loose());
+    // Nobody is told that an engine does not know what nobody asked for.
+    let by_default = || options.confinement.level.lets_engines_loose() && !wanting.engine.approve.is_empty();
+    let yolo = yolo.unwrap_or_else(by_default);
     Ok(invocation(
         wanting.engine,
         &Request {

@@ -11,7 +11,7 @@ use fleet_protocol::{
 };
 
 use super::{
-    confine::Confined,
+    confine,
     journal::Journal,
     judge::{Course, Failing},
     prove::{Check, Checked, check},
@@ -135,14 +135,6 @@ async fn verify(under: &Under<'_>, finding: &Finding, journal: &mut Journal) -> 
     let mut environment = finding.env.clone();
     environment.retain(|name, _| !under.secrets.contains_key(name));
     journal.note(&format!("verifying: {command}"));
-    let confined = Confined {
-        options,
-        place: under.place,
-        workspace: &under.equipped.workspace,
-        environment: &environment,
-        engine: None,
-    };
-    let confinement = confined.policy();
     let wanted = Check {
         command,
         environment,
@@ -153,7 +145,7 @@ async fn verify(under: &Under<'_>, finding: &Finding, journal: &mut Journal) -> 
         ttl: Duration::from_millis(under.seat.claimed.lease.ttl_ms),
         exe: &options.exe,
         label: format!("{}/{} verify", under.seat.claimed.job.id, under.seat.claimed.run.number),
-        confinement,
+        confinement: confine::verify(under, &finding.env),
     };
     let checked = check(&wanted, &under.seat.lease, &under.seat.shutdown).await?;
     match &checked {

@@ -12,7 +12,7 @@ use fleet_protocol::{
 use tokio::{sync::mpsc::UnboundedSender, time::sleep};
 
 use super::{
-    confine::{self, Confined},
+    confine,
     crew::SeatEnd,
     equip::{self, Equipped, Place, Session, Wanting},
     journal::Journal,
@@ -359,13 +359,6 @@ impl Under<'_> {
 
     fn spec(&self, invocation: &Invocation, cwd: PathBuf, ttl: Duration) -> Result<Spec, Trouble> {
         let seat = self.seat;
-        let confined = Confined {
-            options: &seat.options,
-            place: self.place,
-            workspace: &self.equipped.workspace,
-            environment: &invocation.env,
-            engine: invocation.argv.first().map(|program| (self.engine, program.as_str())),
-        };
         Ok(Spec {
             label: format!("{}/{}", seat.claimed.job.id, seat.claimed.run.number),
             argv: invocation.argv.clone(),
@@ -378,7 +371,7 @@ impl Under<'_> {
             stdout: "../stdout".to_owned(),
             stderr: "../stderr".to_owned(),
             limits: limits(&seat.claimed.manifest, &seat.options, ttl),
-            confinement: confined.policy(),
+            confinement: confine::agent(self, invocation),
             token: Token::random()?,
             key: Token::random()?,
         })

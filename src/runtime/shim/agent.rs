@@ -103,11 +103,21 @@ pub(super) fn start(dir: &RunDir, spec: &Spec, env: Environment) -> Result<Agent
     // Waited for together with all orphans, see `Agent::reap`.
     let child = match &spec.confinement {
         None => command.spawn(),
-        Some(policy) => spawn_confined(&mut command, policy).map_err(|error| not_confined(&error))?,
+        Some(policy) => spawn_confined(&mut command, &with_streams(policy, dir, spec)).map_err(|error| not_confined(&error))?,
     };
     let child = child.map_err(|error| refused(&found, &error, spec.confinement.as_ref()))?;
     let pid = i32::try_from(child.id()).expect("a pid fits in 31 bits");
     Ok(Agent { pid: Pid::from_raw(pid) })
+}
+
+/// A shell that writes to `/dev/stderr`, or reads `/dev/stdin`, opens the file behind it by its name.
+fn with_streams(policy: &Policy, dir: &RunDir, spec: &Spec) -> Policy {
+    let mut policy = policy.clone();
+    policy.write.extend([&spec.stdout, &spec.stderr].map(|name| dir.file(name)));
+    if let Stdin::File(path) = &spec.stdin {
+        policy.read.push(dir.file(path));
+    }
+    policy
 }
 
 /// Starts it from a thread that has confined itself: what it starts is born confined, and the shim, which has to write the
