@@ -15,8 +15,11 @@ const ABOVE: &str = "up() { awk '/^PPid/{print $2}' /proc/$1/status; }\nshim=$$\
 pub(crate) fn script(attempts: &[Attempt], report: &str) -> String {
     let mut text = format!("{ABOVE}: > {report}\n");
     for (name, command) in attempts {
-        writeln!(text, "if ( {command} ) >>tried.txt 2>&1; then echo {name} through; else echo {name} refused; fi >> {report}")
-            .expect("a string takes everything");
+        writeln!(
+            text,
+            "if ( {command} ) >>tried.txt 2>&1; then echo {name} through; else echo {name} refused; fi >> {report}"
+        )
+        .expect("a string takes everything");
     }
     text
 }
@@ -66,7 +69,10 @@ pub(crate) fn forbidden(world: &World, other: &Path) -> Vec<Attempt> {
         ("key-symlink", format!("ln -sf {home}/.ssh/id_ed25519 link && cat link")),
         ("key-folder-symlink", format!("ln -sfn {home}/.ssh links && cat links/id_ed25519")),
         ("key-hard-link", format!("ln {home}/.ssh/id_ed25519 hard && cat hard")),
-        ("key-dots", format!("cat ../../../../../home/.ssh/../.ssh/id_ed25519 || cat $PWD/../../../../..{home}/.ssh/id_ed25519")),
+        (
+            "key-dots",
+            format!("cat ../../../../../home/.ssh/../.ssh/id_ed25519 || cat $PWD/../../../../..{home}/.ssh/id_ed25519"),
+        ),
         ("key-proc-self", format!("cat /proc/self/root{home}/.ssh/id_ed25519")),
         ("key-proc-cwd", "cat /proc/self/cwd/../../../../../home/.ssh/id_ed25519".to_owned()),
         ("key-proc-shim", format!("cat /proc/{shim}/root{home}/.ssh/id_ed25519")),

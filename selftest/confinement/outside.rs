@@ -70,7 +70,8 @@ fn another_job(world: &World) -> PathBuf {
 
 fn refused(report: &str, attempts: &[Attempt]) {
     let seen = through(report);
-    let wrong: Vec<&str> = attempts.iter().map(|(name, _)| *name).filter(|name| seen.get(*name) != Some(&false)).collect();
+    let wrong: Vec<&str> =
+        attempts.iter().map(|(name, _)| *name).filter(|name| seen.get(*name) != Some(&false)).collect();
     assert!(wrong.is_empty(), "these were not refused: {wrong:?}\n{report}");
 }
 
@@ -128,7 +129,10 @@ fn a_verify_command_is_held_to_the_same_and_does_not_get_its_engine_s_login() {
     attempts.push(("own-login", "cat ~/.mine/auth.json".to_owned()));
     agent(&world, "cat ~/.mine/auth.json > /dev/null && echo yes > done.txt");
     let report = world.shared().join("report");
-    world.write("tests.sh", &format!("#!/bin/sh\n{}\n./check.sh && echo x > out.txt\n", script(&attempts, &report.display().to_string())));
+    world.write(
+        "tests.sh",
+        &format!("#!/bin/sh\n{}\n./check.sh && echo x > out.txt\n", script(&attempts, &report.display().to_string())),
+    );
     world.make_executable("tests.sh");
     world.commit("tests");
     let id = world.submit("verified.md", "---\nengine: mine\nverify: ./tests.sh\n---\n# Verified\n");

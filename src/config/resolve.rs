@@ -19,7 +19,10 @@ use super::{
     keys::{self, Key},
     layers::{Entry, Layers, Overrides},
     mistake::{ConfigError, Invalid, Mistake},
-    model::{Config, ConfinementSettings, CoordinatorSettings, EngineTable, Logging, NamedFolders, SecretSource, WorkerSettings},
+    model::{
+        Config, ConfinementSettings, CoordinatorSettings, EngineTable, Logging, NamedFolders, SecretSource,
+        WorkerSettings,
+    },
     origin::{Origin, Sourced},
     place::{Place, git_root},
     search::{self, Chosen},

@@ -106,11 +106,26 @@ mod tests {
         let policy = Policy { read: vec![at("read"), at("missing")], write: vec![at("open")] };
         let [open, read, closed] = ["open/file", "read/file", "closed/file"].map(at);
         let refused = [
-            confined(policy.clone(), { let to = open.clone(); move || fs::write(to, "changed").err() }),
-            confined(policy.clone(), { let from = read.clone(); move || fs::read(from).err() }),
-            confined(policy.clone(), { let to = read.clone(); move || fs::write(to, "changed").err() }),
-            confined(policy.clone(), { let from = closed.clone(); move || fs::read(from).err() }),
-            confined(policy, { let to = closed.clone(); move || fs::remove_file(to).err() }),
+            confined(policy.clone(), {
+                let to = open.clone();
+                move || fs::write(to, "changed").err()
+            }),
+            confined(policy.clone(), {
+                let from = read.clone();
+                move || fs::read(from).err()
+            }),
+            confined(policy.clone(), {
+                let to = read.clone();
+                move || fs::write(to, "changed").err()
+            }),
+            confined(policy.clone(), {
+                let from = closed.clone();
+                move || fs::read(from).err()
+            }),
+            confined(policy, {
+                let to = closed.clone();
+                move || fs::remove_file(to).err()
+            }),
         ]
         .map(|error| error.map(|error| error.kind()));
         let no = Some(ErrorKind::PermissionDenied);

@@ -131,7 +131,8 @@ const NEVER_READ: &[&str] = &[
     "/home/ann/repo/.fleet/fleet.db",
     "/home/ann/repo/.fleet/work/K/tree/src",
 ];
-const NEVER_WRITTEN: &[&str] = &["/home/ann/repo/.git/config", "/home/ann/repo/Cargo.toml", "/home/ann/repo/tasks/inbox"];
+const NEVER_WRITTEN: &[&str] =
+    &["/home/ann/repo/.git/config", "/home/ann/repo/Cargo.toml", "/home/ann/repo/tasks/inbox"];
 
 fn keeps_its_promise(policy: &Policy) {
     for path in NEVER_READ {
@@ -146,10 +147,7 @@ fn keeps_its_promise(policy: &Policy) {
 fn a_run_reaches_its_work_its_engine_and_the_toolchains_and_nothing_else() {
     let policy = Run::plain().policy(&machine());
     keeps_its_promise(&policy);
-    assert_eq!(
-        policy.write,
-        paths(&["/dev/null", "/home/ann/.claude", "/home/ann/repo/.fleet/runs/J/1/tmp", TREE]),
-    );
+    assert_eq!(policy.write, paths(&["/dev/null", "/home/ann/.claude", "/home/ann/repo/.fleet/runs/J/1/tmp", TREE]),);
     assert_eq!(
         policy.read,
         paths(&[
@@ -263,5 +261,15 @@ proptest! {
     }
 }
 
-const WIDE: &[&str] = &["/", "/home", HOME, "/home/ann/repo", "/home/ann/repo/.git", STATE, "/home/ann/.cache", "/home/ann/.cargo", "/home/ann/.claude"];
+const WIDE: &[&str] = &[
+    "/",
+    "/home",
+    HOME,
+    "/home/ann/repo",
+    "/home/ann/repo/.git",
+    STATE,
+    "/home/ann/.cache",
+    "/home/ann/.cargo",
+    "/home/ann/.claude",
+];
 const PLANTED: &[&str] = &["/home/ann/.claude/a", "/home/ann/.codex/b", "/home/ann/.cache/tool"];

@@ -28,7 +28,11 @@ pub(super) fn confinement(subject: &Subject) -> Check {
             return Check::warn(NAME, found, remedy);
         }
         let found = format!("{found}; engines get their approve-everything flag only where a task says `yolo: true`");
-        return Check::warn(NAME, found, "use Linux 6.12 or newer with Landlock, leave `confinement.mode` out, or give agents a user of their own");
+        return Check::warn(
+            NAME,
+            found,
+            "use Linux 6.12 or newer with Landlock, leave `confinement.mode` out, or give agents a user of their own",
+        );
     };
     let loose = match subject.yolo {
         None if level.lets_engines_loose() => "engines get their approve-everything flag unless a task says otherwise",

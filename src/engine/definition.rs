@@ -36,6 +36,8 @@ pub(crate) struct Definition {
     pub(crate) approve_as_root: BTreeMap<String, String>,
     /// Arguments added instead of `approve` otherwise.
     pub(crate) careful: Vec<String>,
+    /// Arguments instead of `careful` where we confine the run and the engine's own sandbox cannot be made within.
+    pub(crate) careful_confined: Vec<String>,
     /// Names of variables that the agent may see besides the base; a trailing `*` matches any ending.
     pub(crate) env: Vec<String>,
     /// Variables with fixed values.
@@ -137,6 +139,7 @@ impl Definition {
             approve: Vec::new(),
             approve_as_root: BTreeMap::new(),
             careful: Vec::new(),
+            careful_confined: Vec::new(),
             env: Vec::new(),
             set: BTreeMap::new(),
             version: Vec::new(),

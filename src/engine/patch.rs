@@ -26,6 +26,7 @@ pub(crate) struct DefinitionPatch {
     pub(crate) approve: Option<Vec<String>>,
     pub(crate) approve_as_root: BTreeMap<String, String>,
     pub(crate) careful: Option<Vec<String>>,
+    pub(crate) careful_confined: Option<Vec<String>>,
     pub(crate) env: Option<Vec<String>>,
     pub(crate) set: BTreeMap<String, String>,
     pub(crate) version: Option<Vec<String>>,
@@ -75,6 +76,7 @@ impl DefinitionPatch {
         put(&mut definition.approve, self.approve);
         definition.approve_as_root.extend(self.approve_as_root);
         put(&mut definition.careful, self.careful);
+        put(&mut definition.careful_confined, self.careful_confined);
         put(&mut definition.env, self.env);
         definition.set.extend(self.set);
         put(&mut definition.version, self.version);

@@ -52,6 +52,7 @@ impl Definition {
             ("resume", &self.resume, Some("session")),
             ("approve", &self.approve, None),
             ("careful", &self.careful, None),
+            ("careful-confined", &self.careful_confined, None),
             ("gateway-args", &self.gateway_args, Some("gateway")),
         ];
         for (key, template, needed) in templates {

@@ -116,7 +116,9 @@ pub(super) fn variables(options: &Options, place: &Place) -> BTreeMap<String, St
     let usual = |name: &str, below: &str| set(name).map(PathBuf::from).or(Some(Path::new(set("HOME")?).join(below)));
     CACHES
         .iter()
-        .filter(|(name, below)| !usual(name, below).is_some_and(|usual| write.iter().any(|open| usual.starts_with(open))))
+        .filter(|(name, below)| {
+            !usual(name, below).is_some_and(|usual| write.iter().any(|open| usual.starts_with(open)))
+        })
         .map(|(name, below)| ((*name).to_owned(), place.tmp.join(below).to_string_lossy().into_owned()))
         .collect()
 }

@@ -29,6 +29,7 @@ use super::{
 };
 use crate::{
     client::Client,
+    confinement::Level,
     engine::{Approval, Definition, Invocation, PromptText, Request, RunsAs, SessionPlan, Wanted, invocation, resolve},
     workspace::{Prepare, Source, Updated, Workspace, WorkspaceError, bring_up_to_date, history, newest_work, remove},
 };
@@ -311,7 +312,11 @@ pub(super) fn command(options: &Options, place: &Place, wanting: &Wanting<'_>) -
             model: wanting.manifest.model.as_deref(),
             max_turns: wanting.manifest.max_turns,
             max_usd: wanting.manifest.budget.and_then(|budget| budget.usd),
-            approval: if yolo { Approval::Everything } else { Approval::Careful },
+            approval: match &options.confinement.level {
+                _ if yolo => Approval::Everything,
+                Level::Landlock(_) => Approval::CarefulConfined,
+                Level::Unconfined(_) => Approval::Careful,
+            },
             runs_as: if nix::unistd::geteuid().is_root() { RunsAs::Root } else { RunsAs::User },
             session: wanting.session,
             environment: &options.environment,

@@ -103,7 +103,9 @@ pub(super) fn start(dir: &RunDir, spec: &Spec, env: Environment) -> Result<Agent
     // Waited for together with all orphans, see `Agent::reap`.
     let child = match &spec.confinement {
         None => command.spawn(),
-        Some(policy) => spawn_confined(&mut command, &with_streams(policy, dir, spec)).map_err(|error| not_confined(&error))?,
+        Some(policy) => {
+            spawn_confined(&mut command, &with_streams(policy, dir, spec)).map_err(|error| not_confined(&error))?
+        }
     };
     let child = child.map_err(|error| refused(&found, &error, spec.confinement.as_ref()))?;
     let pid = i32::try_from(child.id()).expect("a pid fits in 31 bits");

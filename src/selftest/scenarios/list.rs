@@ -1,7 +1,8 @@
 //! Every story there is. The long ones come first, so that the last player does not wait for one alone.
 
 use super::{
-    checkout, demo, deps, folder, leases, limits, manifest, profiles, proof, retry, runners, runs, scheduling, terminal,
+    checkout, confinement, demo, deps, folder, leases, limits, manifest, profiles, proof, retry, runners, runs,
+    scheduling, terminal,
 };
 use crate::selftest::story::Scenario;
 
@@ -12,6 +13,7 @@ pub(in crate::selftest) fn all() -> Vec<Box<dyn Scenario>> {
         folder::stories(),
         runs::stories(),
         checkout::stories(),
+        confinement::stories(),
         proof::stories(),
         retry::stories(),
         deps::stories(),
