@@ -49,6 +49,8 @@ pub(crate) struct NotConfined(pub(crate) &'static str);
 const WHOLE: u32 = 3;
 /// The first version that keeps signals from going out.
 const SCOPED: u32 = 6;
+/// The first version that closes sockets in the file system.
+const SOCKETS: u32 = 9;
 
 impl Level {
     /// Decides, given what the kernel said.
@@ -72,6 +74,11 @@ impl Level {
     /// Whether an engine may do everything unasked where nobody said: only when it can do no harm outside.
     pub(crate) const fn lets_engines_loose(&self) -> bool {
         matches!(self, Self::Landlock(version) if *version >= WHOLE)
+    }
+
+    /// Whether sockets that lie in the file system stay open.
+    pub(crate) const fn lets_sockets_be_used(&self) -> bool {
+        !matches!(self, Self::Landlock(version) if *version >= SOCKETS)
     }
 
     /// What this version of Landlock leaves open, for people.

@@ -1,5 +1,12 @@
 //! What protects the user from an agent, said as it is.
 
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use nix::unistd::{AccessFlags, access};
+
 use super::{check::Check, engines, subject::Subject};
 use crate::confinement::Level;
 
@@ -43,10 +50,24 @@ pub(super) fn confinement(subject: &Subject) -> Check {
         "{recorded}: an agent writes its workspace, a temporary folder and its engine's folders; it reads these and the \
          toolchains, not your credentials, other workspaces or fleet's state; {loose}"
     );
+    if let (Some(socket), true) = (subject.sockets.first(), level.lets_sockets_be_used()) {
+        let found = format!("{found}. But whoever may use {} rules this machine, and agents may", socket.display());
+        return Check::warn(NAME, found, "run fleet as a user who may not, or on Linux 7.1");
+    }
     match level.gap() {
         Some(gap) => Check::warn(NAME, format!("{found}. But {gap}"), "use a newer kernel"),
         None => Check::ok(NAME, found),
     }
+}
+
+/// Sockets of container engines that this user may write to.
+pub(crate) fn container_sockets(environment: &BTreeMap<String, String>) -> Vec<PathBuf> {
+    let own = environment.get("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let rootless = own.iter().flat_map(|own| ["docker.sock", "podman/podman.sock"].map(|name| own.join(name)));
+    let system =
+        ["/var/run/docker.sock", "/run/podman/podman.sock", "/run/containerd/containerd.sock"].map(PathBuf::from);
+    let usable = |socket: &PathBuf| access(Path::new(socket), AccessFlags::W_OK).is_ok();
+    system.into_iter().chain(rootless).filter(usable).collect()
 }
 
 /// What each engine that is here may write besides.

@@ -40,6 +40,8 @@ pub(crate) struct Subject {
     pub(crate) yolo: Option<bool>,
     /// What protects the user from runs.
     pub(crate) confinement: Result<Level, NotConfined>,
+    /// Sockets of container engines that this user may use.
+    pub(crate) sockets: Vec<PathBuf>,
     /// This process's own.
     pub(crate) environment: BTreeMap<String, String>,
     /// Bytes that this user may still write where the state lies.

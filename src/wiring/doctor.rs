@@ -80,6 +80,7 @@ async fn subject(config: &Config) -> Subject {
         default_engine: config.defaults.engine.clone(),
         yolo: config.defaults.yolo,
         confinement: worker::level(config),
+        sockets: doctor::container_sockets(&environment),
         free_space: doctor::free_space(place.as_ref().map_or(&config.cwd, |place| &place.state)).map_err(told),
         open_files: doctor::open_files().map_err(told),
         now: SystemClock.now(),

@@ -60,6 +60,7 @@ impl Machine {
             default_engine: Some("mine".to_owned()),
             yolo: None,
             confinement: Ok(Level::Landlock(7)),
+            sockets: Vec::new(),
             environment: environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             free_space: Ok(100 << 30),
             open_files: Ok(1024),

@@ -63,6 +63,11 @@ const CHANGES: &[(&str, Change, &str)] = &[
     ("confinement", |it| it.subject.confinement = unconfined(), "with all your rights"),
     ("confinement", |it| it.subject.confinement = Ok(Level::Landlock(2)), "emptied"),
     (
+        "confinement",
+        |it| it.subject.sockets = vec![PathBuf::from("/run/docker.sock")],
+        "whoever may use /run/docker.sock",
+    ),
+    (
         "orphaned runs",
         |it| {
             let held = vec![Held { job: "k3f9".to_owned(), run: 2 }];
