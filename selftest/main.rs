@@ -1,5 +1,6 @@
 //! Black-box tests: the built binary, real git, real processes.
 
+mod confinement;
 mod flow;
 mod folder;
 mod keep;

@@ -4,6 +4,7 @@ mod catalogue;
 mod cli;
 mod client;
 mod config;
+mod confinement;
 mod demo;
 mod doctor;
 mod engine;

@@ -26,7 +26,7 @@ fn a_prompt_of_two_megabytes_that_begins_like_a_flag_arrives_byte_for_byte() {
     for (prompt, read) in [("stdin", "cat > told.txt"), ("file", "cat \"$1\" > told.txt")] {
         let world = with_engine(prompt, read);
         let body = format!("--help\r\n{}\n---\nüñ", "x".repeat(2 << 20));
-        let expected = world.folder().join("task-body");
+        let expected = world.shared().join("task-body");
         fs::write(&expected, &body).expect("the body can be written");
         let front = format!("---\nengine: mine\nverify: cmp told.txt '{}'\n---\n", expected.display());
         let id = world.submit("big.md", &format!("{front}{body}"));
@@ -104,13 +104,20 @@ fn yolo_decides_about_the_approve_flag_and_model_and_turns_are_passed_on() {
         "fleet.toml",
         "[engines.mine]\ncommand = [\"./agent.sh\"]\napprove = [\"--yes\"]\ncareful = [\"--ask\"]\nmodel = [\"--model\", \"{model}\"]\nmax-turns = [\"--turns\", \"{max-turns}\"]\n",
     );
-    let ask = world.submit("ask.md", "---\nengine: mine\nverify: grep -qx -- '--ask' args.txt\n---\n# Ask\n");
+    let front = |rest: &str| format!("---\nengine: mine\n{rest}\n---\n# A task\n");
+    let ask = world.submit("ask.md", &front("yolo: false\nverify: grep -qx -- '--ask' args.txt"));
+    let confined = world.submit("confined.md", &front("verify: grep -qx -- '--yes' args.txt"));
     let yes = world.submit(
         "yes.md",
         "---\nengine: mine\nyolo: true\nmodel: big\nmax-turns: 7\nverify: grep -qx -- '--model big --turns 7 --yes' args.txt\n---\n# Yes\n",
     );
     world.run_once();
-    for id in [ask, yes] {
+    // Where nothing confines an agent it is careful, unless somebody said otherwise.
+    let careful = world.submit("careful.md", &front("verify: grep -qx -- '--ask' args.txt"));
+    let asked = world.submit("asked.md", &front("yolo: true\nverify: grep -qx -- '--yes' args.txt"));
+    let run = Output::of(world.fleet().args(["run", "--once"]).env("FLEET_CONFINEMENT", "off")).exits(0);
+    assert_eq!(run.stderr.matches("not confined").count(), 1, "said once:\n{}", run.stderr);
+    for id in [ask, confined, yes, careful, asked] {
         assert_eq!(world.stage(&id), "testing", "{:#}", world.job(&id));
     }
 }

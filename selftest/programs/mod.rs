@@ -170,6 +170,57 @@ fn codex_takes_a_task_to_testing() {
 }
 
 #[test]
+fn both_work_confined_with_the_user_s_own_folders_and_no_word_about_yolo() {
+    let Some(folder) = programs() else { return };
+    let shell = |cmd: &str| {
+        vec![
+            Reply::calls("I will do it.", "Bash", json!({"command": cmd, "description": "a shell line"})),
+            Reply::says("It is done."),
+        ]
+    };
+    let codex = |cmd: &str| {
+        vec![Reply::calls("I will do it.", "exec_command", json!({"cmd": cmd})), Reply::says("It is done.")]
+    };
+    // Both may do everything unasked, and still do not reach the key.
+    let line = "cat ~/.ssh/id_ed25519; echo mine > ~/new; echo yes > done.txt; git add done.txt; git commit -qm work";
+    let server = ModelServer::start([("claude", Script::turn(shell(line))), ("codex", Script::turn(codex(line)))]);
+    let at = Programs::new(folder, &server);
+    let home = at.world.folder().join("home");
+    fs::create_dir_all(home.join(".ssh")).expect("a folder");
+    fs::write(home.join(".ssh/id_ed25519"), "KEY-CANARY").expect("a key");
+    // As it lies in a home where the program was used before.
+    fs::write(home.join(".claude.json"), "{\"numStartups\": 3, \"hasCompletedOnboarding\": true}").expect("a file");
+    for engine in ["claude", "codex"] {
+        let id = at.submit(&format!("---\nengine: {engine}\nverify: ./check.sh\n---\n# Write done.txt\n"), engine);
+        at.fleet(&["run", "--once"], engine).exits(0);
+        let log = at.world.run(&["logs", &id]).exits(0).stdout;
+        let job = at.world.job(&id);
+        assert_eq!(job["stage"], "testing", "{engine}: {job:#}\n{log}");
+        assert!(log.contains("Permission denied"), "{engine} was refused what is not its own:\n{log}");
+        assert!(!log.contains("KEY-CANARY") && !home.join("new").exists(), "{engine}:\n{log}");
+        let runs = at.world.run(&["runs", &id, "--json"]).exits(0).json();
+        assert!(runs["runs"][0]["confinement"].as_str().is_some_and(|it| it.starts_with("landlock-")), "{runs:#}");
+    }
+    // Its settings lie beside its folder, and are written although nothing can be made there.
+    let settings = fs::read_to_string(home.join(".claude.json")).expect("its settings");
+    assert!(settings.contains("\"userID\""), "{settings}");
+}
+
+#[test]
+fn without_yolo_codex_works_in_our_confinement_instead_of_its_own() {
+    let Some(folder) = programs() else { return };
+    let codex = |cmd: &str| {
+        vec![Reply::calls("I will do it.", "exec_command", json!({"cmd": cmd})), Reply::says("It is done.")]
+    };
+    let line = "echo yes > done.txt; git add done.txt; git commit -qm work";
+    let server = ModelServer::start([("codex", Script::turn(codex(line)))]);
+    let at = Programs::new(folder, &server);
+    let id = at.submit("---\nengine: codex\nverify: ./check.sh\nyolo: false\n---\n# Write done.txt\n", "codex");
+    at.fleet(&["run", "--once"], "codex").exits(0);
+    assert_eq!(at.world.stage(&id), "testing", "{}", at.world.run(&["logs", &id]).exits(0).stdout);
+}
+
+#[test]
 fn a_model_that_falls_silent_is_ended_by_the_job_s_timeout() {
     let Some(folder) = programs() else { return };
     let server = ModelServer::start([("silent", Script::turn(vec![Reply::fails(Fault::Silence)]))]);

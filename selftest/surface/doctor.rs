@@ -49,7 +49,9 @@ fn a_machine_on_which_all_is_well_has_no_failure() {
     }
     assert!(found(&output, "database").ends_with("jobs in it: 1"));
     assert!(found(&output, "repository").contains("`main`"));
-    assert!(found(&output, "confinement").contains("unconfined"));
+    assert!(found(&output, "confinement").contains("landlock-"), "{}", found(&output, "confinement"));
+    let off = Output::of(world.fleet().args(["doctor", "--json"]).env("FLEET_CONFINEMENT", "off")).exits(0);
+    assert!(found(&off, "confinement").contains("unconfined: `confinement.mode` is `off`"));
     let lines = world.run(&["doctor"]).exits(0);
     assert!(lines.stdout.lines().any(|line| line.starts_with("ok   git identity: Ann")), "{}", lines.stdout);
 }

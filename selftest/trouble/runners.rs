@@ -143,7 +143,7 @@ fn a_second_runner_is_refused_at_once_and_told_of_the_first() {
 #[test]
 fn jobs_with_one_lock_run_one_after_another_and_others_do_not_wait() {
     let world = World::new();
-    let mark = world.folder().join("marks");
+    let mark = world.shared().join("marks");
     let step = |name: &str| {
         format!("run echo start {name} >> {0}; sleep 0.3; echo end {name} >> {0}\nwrite done.txt yes", mark.display())
     };

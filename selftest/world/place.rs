@@ -24,7 +24,9 @@ impl World {
     pub(crate) fn bare() -> Self {
         let folder = tempfile::Builder::new().prefix("fleet-world-").tempdir().expect("a temporary folder");
         let repo = folder.path().join("repo");
-        fs::create_dir_all(folder.path().join("home")).expect("a home");
+        for inner in ["home", "shared"] {
+            fs::create_dir_all(folder.path().join(inner)).expect("a folder");
+        }
         fs::create_dir_all(&repo).expect("a folder");
         Self { folder, repo }
     }
@@ -48,6 +50,11 @@ impl World {
     /// The folder that holds everything of this world.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The only folder outside of its workspace that an agent may write to.
+    pub(crate) fn shared(&self) -> PathBuf {
+        self.folder.path().join("shared")
     }
 
     /// Writes a file of the repository, with its folders.
@@ -95,6 +102,7 @@ impl World {
             .env("HOME", &home)
             .env("XDG_CONFIG_HOME", home.join(".config"))
             .env("USER", "ann")
+            .env("FLEET_CONFINEMENT_WRITE", self.shared())
             .env("LC_ALL", "C.UTF-8")
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_AUTHOR_NAME", "Ann")

@@ -9,6 +9,7 @@ use fleet_protocol::{
 };
 
 use super::{env::Variable, model::LogFormat, value::Setting};
+use crate::confinement::Mode;
 
 /// What is known about a setting without its type.
 #[derive(Debug)]
@@ -134,11 +135,22 @@ keys! {
     /// Who must agree before `testing`.
     DEFAULT_REVIEW_POLICY: ReviewPolicy = "defaults.review-policy", "FLEET_DEFAULT_REVIEW_POLICY" [],
         flag None, default Some("auto"), Everywhere;
-    /// Whether engines get their approve-everything flag.
-    DEFAULT_YOLO: bool = "defaults.yolo", "FLEET_DEFAULT_YOLO" [], flag None, default Some("false"), Everywhere;
+    /// Whether engines get their approve-everything flag; where runs are confined when left out.
+    DEFAULT_YOLO: bool = "defaults.yolo", "FLEET_DEFAULT_YOLO" [], flag None, default None, Everywhere;
     /// What the first line of each commit's message must match; `otherwise` is `reword` (default) or `refuse`.
     DEFAULT_COMMITS: CommitRule = "defaults.commits", "FLEET_DEFAULT_COMMITS" [],
         flag None, default None, Everywhere;
+
+    /// Whether the kernel (Landlock) keeps agents and verify commands to their own work: `auto` where it can, `required` to
+    /// run nothing where it cannot, `off`.
+    CONFINEMENT_MODE: Mode = "confinement.mode", "FLEET_CONFINEMENT" [], flag None, default Some("auto"), Everywhere;
+    /// Folders and files that a confined run may read, besides what toolchains need; `~/` is your home folder, other relative paths
+    /// as in `queue`.
+    CONFINEMENT_READ: Vec<String> = "confinement.read", "FLEET_CONFINEMENT_READ" [],
+        flag None, default Some(""), Everywhere;
+    /// Folders and files that it may also write: shared caches.
+    CONFINEMENT_WRITE: Vec<String> = "confinement.write", "FLEET_CONFINEMENT_WRITE" [],
+        flag None, default Some(""), Everywhere;
 
     /// What is logged: a level (error, warn, info, debug, trace), or directives such as `fleet::worker=debug`.
     LOG_LEVEL: String = "logging.level", "FLEET_LOG" [], flag Some("-v"), default None, Everywhere;

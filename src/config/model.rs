@@ -19,6 +19,7 @@ use super::{
     place::Place,
     secret::Secret,
 };
+use crate::confinement::Mode;
 
 /// Everything the user configured. Paths are absolute.
 #[derive(Debug, Clone)]
@@ -37,6 +38,7 @@ pub(crate) struct Config {
     pub(crate) workspaces: WorkspaceSettings,
     pub(crate) retention: RetentionSettings,
     pub(crate) defaults: Defaults,
+    pub(crate) confinement: ConfinementSettings,
     pub(crate) logging: Logging,
     /// `[engines.NAME]` as written.
     pub(crate) engines: BTreeMap<String, EngineTable>,
@@ -124,6 +126,16 @@ pub(crate) struct RetentionSettings {
     pub(crate) max_age: Span,
     /// None: of all.
     pub(crate) max_jobs: Option<NonZeroU32>,
+}
+
+/// `[confinement]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ConfinementSettings {
+    pub(crate) mode: Mode,
+    /// Absolute.
+    pub(crate) read: Vec<PathBuf>,
+    /// Absolute.
+    pub(crate) write: Vec<PathBuf>,
 }
 
 /// `[logging]`.

@@ -21,8 +21,8 @@ use super::{
     layers::{Entry, Layers, Overrides},
     mistake::{ConfigError, Invalid, Mistake, Warning},
     model::{
-        Config, CoordinatorSettings, EngineTable, Logging, NamedFolders, RetentionSettings, WorkerSettings,
-        WorkspaceSettings,
+        Config, ConfinementSettings, CoordinatorSettings, EngineTable, Logging, NamedFolders, RetentionSettings,
+        WorkerSettings, WorkspaceSettings,
     },
     origin::{Origin, Sourced},
     place::{Place, git_root},
@@ -91,6 +91,7 @@ impl Resolver<'_> {
         let coordinator = self.coordinator();
         let (workspaces, retention) = (self.workspaces(), self.retention());
         let defaults = self.defaults();
+        let confinement = self.confinement();
         let level = self.layers.optional(&keys::LOG_LEVEL).map(|level| level.value);
         let logging = Logging { level, format: self.layers.required(&keys::LOG_FORMAT).value };
         self.refuse_what_comes_later();
@@ -120,6 +121,7 @@ impl Resolver<'_> {
             workspaces,
             retention,
             defaults,
+            confinement,
             logging,
             engines,
             projects,
@@ -241,7 +243,7 @@ impl Resolver<'_> {
             engine: layers.optional(&keys::DEFAULT_ENGINE).map(|engine| engine.value),
             verify: layers.optional(&keys::DEFAULT_VERIFY).map(|verify| verify.value),
             review_policy: Some(layers.required(&keys::DEFAULT_REVIEW_POLICY).value),
-            yolo: Some(layers.required(&keys::DEFAULT_YOLO).value),
+            yolo: layers.optional(&keys::DEFAULT_YOLO).map(|yolo| yolo.value),
             commits,
         }
     }
@@ -254,6 +256,30 @@ impl Resolver<'_> {
             self.layers.mistakes.push(Mistake::new(rule.origin, message));
         }
         Some(rule.value)
+    }
+
+    fn confinement(&mut self) -> ConfinementSettings {
+        ConfinementSettings {
+            mode: self.layers.required(&keys::CONFINEMENT_MODE).value,
+            read: self.places(&keys::CONFINEMENT_READ),
+            write: self.places(&keys::CONFINEMENT_WRITE),
+        }
+    }
+
+    /// Paths as people write them: below their home folder, or relative to the file that names them.
+    fn places(&mut self, key: &Key<Vec<String>>) -> Vec<PathBuf> {
+        let written = self.layers.required(key);
+        let folder = match &written.origin {
+            Origin::File { path, .. } => path.parent().unwrap_or(Path::new("/")).to_owned(),
+            Origin::Default | Origin::Variable(_) | Origin::Flag(_) => self.request.cwd.clone(),
+        };
+        let home = self.request.environment.get(env::HOME.name).map(Path::new);
+        let below_home = |place: &str| match (place.strip_prefix('~'), home) {
+            (Some(""), Some(home)) => Some(home.to_owned()),
+            (Some(below), Some(home)) => below.strip_prefix('/').map(|below| home.join(below)),
+            (Some(_), None) | (None, _) => None,
+        };
+        written.value.iter().map(|place| below_home(place).unwrap_or_else(|| folder.join(place))).collect()
     }
 
     fn refuse_what_comes_later(&mut self) {

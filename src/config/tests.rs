@@ -66,6 +66,7 @@ fn samples(info: &Info) -> (&'static str, &'static str, &'static str) {
         "a whole number from 1" => ("1", "2", "3"),
         "true or false" => ("true", "0", "true"),
         "auto, text or json" => ("\"auto\"", "text", "json"),
+        "auto, required or off" => ("\"required\"", "off", "auto"),
         "local or docker" => ("\"local\"", "local", "local"),
         expected if expected.starts_with("a duration") => ("\"70s\"", "71s", "72s"),
         expected if expected.starts_with("a size") => ("\"1GiB\"", "2GiB", "3GiB"),
@@ -103,6 +104,21 @@ fn each_setting_follows_default_file_environment_flag() {
         let empty = Folder::empty();
         assert_eq!(from(&empty.request()), Origin::Default, "{}", info.name);
     }
+}
+
+#[test]
+fn what_runs_may_reach_lies_below_home_beside_the_file_or_where_one_stands() {
+    let folder = Folder::with("[confinement]\nread = [\"~/models\", \"data\", \"/srv\", \"~other/x\"]\n");
+    let mut request = folder.request();
+    request.environment = Environment::from([("HOME", "/home/ann"), ("FLEET_CONFINEMENT_WRITE", "~,cache")]);
+    let confinement = valid(&request).confinement;
+    let beside = |name: &str| request.cwd.join(name);
+    assert_eq!(
+        confinement.read,
+        [PathBuf::from("/home/ann/models"), beside("data"), PathBuf::from("/srv"), beside("~other/x")]
+    );
+    assert_eq!(confinement.write, [PathBuf::from("/home/ann"), beside("cache")]);
+    assert_eq!(confinement.mode, crate::confinement::Mode::Auto);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use toml::de::DeValue;
 
 use super::model::LogFormat;
+use crate::confinement::Mode;
 
 /// A type that a setting can have.
 pub(crate) trait Setting: Serialize + DeserializeOwned {
@@ -113,6 +114,13 @@ impl Setting for RuntimeName {
 
 impl Setting for LogFormat {
     const EXPECTED: &'static str = "auto, text or json";
+    fn from_text(text: &str) -> Option<Self> {
+        text.trim().parse().ok()
+    }
+}
+
+impl Setting for Mode {
+    const EXPECTED: &'static str = "auto, required or off";
     fn from_text(text: &str) -> Option<Self> {
         text.trim().parse().ok()
     }

@@ -39,6 +39,11 @@ pub(super) fn engine(subject: &Subject, engine: &Definition) -> Check {
     }
 }
 
+/// Whether its program is installed.
+pub(super) fn is_here(subject: &Subject, engine: &Definition) -> bool {
+    engine.program() != OURSELVES && locate(engine.program(), &subject.environment).is_ok()
+}
+
 fn missing(subject: &Subject, engine: &Definition, name: String, places: &[PathBuf]) -> Check {
     let program = engine.program();
     if !is_wanted(subject, engine) {
@@ -73,7 +78,7 @@ fn environment(subject: &Subject, engine: &Definition) -> BTreeMap<String, Strin
 
 /// How an installed engine gets at a model.
 pub(super) fn credentials(subject: &Subject, engine: &Definition) -> Option<Check> {
-    if engine.program() == OURSELVES || locate(engine.program(), &subject.environment).is_err() {
+    if !is_here(subject, engine) {
         return None;
     }
     let name = format!("credentials {}", engine.name);

@@ -30,8 +30,15 @@ const FIRST: &[Look] = &[
 ];
 
 /// After them.
-const LAST: &[Look] =
-    &[engines::choice, engines::agent_session, safety::runtime, safety::confinement, runs::runner, runs::orphaned];
+const LAST: &[Look] = &[
+    engines::choice,
+    engines::agent_session,
+    safety::runtime,
+    safety::confinement,
+    safety::reach,
+    runs::runner,
+    runs::orphaned,
+];
 
 /// Makes every check, and tells each as soon as it is done. Blocks: programs are asked for their versions.
 pub(crate) fn examine(subject: &Subject, tell: &mut dyn FnMut(Check)) {

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::{
     config::Place,
+    confinement::{Level, NotConfined},
     engine::Catalogue,
     workspace::{Identity, Limits, Source, Usage, WorkspaceError},
 };
@@ -36,9 +37,13 @@ pub(crate) struct Subject {
     /// The engine of jobs that name none, where one is configured.
     pub(crate) default_engine: Option<String>,
     /// Whether agents may do everything unasked when their task does not say.
-    pub(crate) yolo: bool,
+    pub(crate) yolo: Option<bool>,
     /// Files that hold a secret, as `[secrets]` names them.
     pub(crate) secret_files: Vec<PathBuf>,
+    /// What protects the user from runs.
+    pub(crate) confinement: Result<Level, NotConfined>,
+    /// Sockets of container engines that this user may use.
+    pub(crate) sockets: Vec<PathBuf>,
     /// This process's own.
     pub(crate) environment: BTreeMap<String, String>,
     /// Bytes that this user may still write where the state lies.

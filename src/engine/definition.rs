@@ -36,6 +36,8 @@ pub(crate) struct Definition {
     pub(crate) approve_as_root: BTreeMap<String, String>,
     /// Arguments added instead of `approve` otherwise.
     pub(crate) careful: Vec<String>,
+    /// Arguments instead of `careful` where we confine the run and the engine's own sandbox cannot be made within.
+    pub(crate) careful_confined: Vec<String>,
     /// Names of variables that the agent may see besides the base; a trailing `*` matches any ending.
     pub(crate) env: Vec<String>,
     /// Variables with fixed values.
@@ -43,6 +45,11 @@ pub(crate) struct Definition {
     /// Arguments that make the program print its version; empty: it is not asked.
     pub(crate) version: Vec<String>,
     pub(crate) credentials: Credentials,
+    /// Folders of its own, which its confined runs write: `~/` is the home directory, a leading `$NAME` a variable. Made
+    /// where they are missing.
+    pub(crate) folders: Vec<String>,
+    /// Files of its own outside of them, where they exist.
+    pub(crate) files: Vec<String>,
     /// Address of a model gateway to use instead of the vendor's.
     pub(crate) gateway: Option<String>,
     /// The variable that takes the gateway's address.
@@ -132,10 +139,13 @@ impl Definition {
             approve: Vec::new(),
             approve_as_root: BTreeMap::new(),
             careful: Vec::new(),
+            careful_confined: Vec::new(),
             env: Vec::new(),
             set: BTreeMap::new(),
             version: Vec::new(),
             credentials: Credentials::default(),
+            folders: Vec::new(),
+            files: Vec::new(),
             gateway: None,
             gateway_env: None,
             gateway_args: Vec::new(),

@@ -64,6 +64,8 @@ impl fmt::Debug for PromptText<'_> {
 pub(crate) enum Approval {
     /// What the engine thinks harmless.
     Careful,
+    /// The same, in a run that is confined by us.
+    CarefulConfined,
     /// Everything (`yolo`).
     Everything,
 }
@@ -200,7 +202,8 @@ impl fmt::Debug for Invocation {
 fn options(definition: &Definition, values: &Values<'_>, approval: Approval, resumed: bool) -> Vec<String> {
     let approving = match approval {
         Approval::Everything => &definition.approve,
-        Approval::Careful => &definition.careful,
+        Approval::CarefulConfined if !definition.careful_confined.is_empty() => &definition.careful_confined,
+        Approval::Careful | Approval::CarefulConfined => &definition.careful,
     };
     let none = &Vec::new();
     let groups = [

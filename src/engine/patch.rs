@@ -26,10 +26,13 @@ pub(crate) struct DefinitionPatch {
     pub(crate) approve: Option<Vec<String>>,
     pub(crate) approve_as_root: BTreeMap<String, String>,
     pub(crate) careful: Option<Vec<String>>,
+    pub(crate) careful_confined: Option<Vec<String>>,
     pub(crate) env: Option<Vec<String>>,
     pub(crate) set: BTreeMap<String, String>,
     pub(crate) version: Option<Vec<String>>,
     pub(crate) credentials: Option<Credentials>,
+    pub(crate) folders: Option<Vec<String>>,
+    pub(crate) files: Option<Vec<String>>,
     pub(crate) gateway: Option<String>,
     pub(crate) gateway_env: Option<String>,
     pub(crate) gateway_args: Option<Vec<String>>,
@@ -73,10 +76,13 @@ impl DefinitionPatch {
         put(&mut definition.approve, self.approve);
         definition.approve_as_root.extend(self.approve_as_root);
         put(&mut definition.careful, self.careful);
+        put(&mut definition.careful_confined, self.careful_confined);
         put(&mut definition.env, self.env);
         definition.set.extend(self.set);
         put(&mut definition.version, self.version);
         put(&mut definition.credentials, self.credentials);
+        put(&mut definition.folders, self.folders);
+        put(&mut definition.files, self.files);
         definition.gateway = self.gateway.or(definition.gateway.take());
         definition.gateway_env = self.gateway_env.or(definition.gateway_env.take());
         put(&mut definition.gateway_args, self.gateway_args);

@@ -29,6 +29,11 @@ impl Definition {
         if self.gateway.is_some() && self.gateway_env.is_none() && self.gateway_args.is_empty() {
             found.push(("gateway", "has neither `gateway-env` nor `gateway-args` to be passed by".to_owned()));
         }
+        for (key, places) in [("folders", &self.folders), ("files", &self.files)] {
+            for place in places.iter().filter(|place| !place.starts_with(['/', '$']) && !place.starts_with("~/")) {
+                found.push((key, format!("`{place}` does not begin with `/`, `~/` or `$VARIABLE`")));
+            }
+        }
         if self.class.trim().is_empty() {
             found.push(("class", "is empty".to_owned()));
         }
@@ -47,6 +52,7 @@ impl Definition {
             ("resume", &self.resume, Some("session")),
             ("approve", &self.approve, None),
             ("careful", &self.careful, None),
+            ("careful-confined", &self.careful_confined, None),
             ("gateway-args", &self.gateway_args, Some("gateway")),
         ];
         for (key, template, needed) in templates {
@@ -117,6 +123,7 @@ mod tests {
             ("command = ['a']\nenv = ['A-B']", "engine `x`, key `env`: `A-B` is no variable's name"),
             ("command = ['a']\nenv = ['IN']\nnested = ['IN']", "engine `x`, key `env`: `IN` would make"),
             ("command = ['a']\ngateway = 'http://m'", "engine `x`, key `gateway`: has neither"),
+            ("command = ['a']\nfolders = ['.a']", "engine `x`, key `folders`: `.a` does not begin with"),
             ("command = ['a']\nset = { '1' = '' }", "engine `x`, key `set`: `1` is no variable's name"),
         ] {
             let found = mistakes(text);

@@ -48,7 +48,7 @@ impl RunDir {
         &self.0
     }
 
-    pub(super) fn file(&self, name: &str) -> PathBuf {
+    pub(super) fn file(&self, name: impl AsRef<Path>) -> PathBuf {
         self.0.join(name)
     }
 

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Token;
+use crate::confinement::Policy;
 
 /// One agent to run: the whole of what the shim needs to know.
 #[derive(Clone, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub(crate) struct Spec {
     /// The same for standard error.
     pub(crate) stderr: String,
     pub(crate) limits: Limits,
+    /// What the agent and all below it are held to; none: whatever the user may do.
+    #[serde(default)]
+    pub(crate) confinement: Option<Policy>,
     /// Marks every process of this launch through its environment. The agent knows it.
     pub(crate) token: Token,
     /// Opens the control socket. The agent is not told.

@@ -61,6 +61,7 @@ impl Bench {
             stdout: "stdout.log".to_owned(),
             stderr: "stderr.log".to_owned(),
             limits: Limits::default(),
+            confinement: None,
             token: self.token.clone(),
             key: Token::random().unwrap(),
         };

@@ -56,7 +56,7 @@ impl World {
         patience: Duration,
         interrupted: Arc<AtomicBool>,
     ) -> Result<Self, Stop> {
-        for inner in ["home", "tmp", "repo", "calls"] {
+        for inner in ["home", "tmp", "repo", "calls", "shared"] {
             let path = folder.join(inner);
             fs::create_dir_all(&path).map_err(|error| io("create", &path, &error))?;
         }
@@ -70,6 +70,11 @@ impl World {
 
     pub(super) fn repo(&self) -> PathBuf {
         self.folder.join("repo")
+    }
+
+    /// The only folder outside of its workspace that an agent may write to.
+    pub(super) fn shared(&self) -> PathBuf {
+        self.folder.join("shared")
     }
 
     pub(super) fn is_interrupted(&self) -> bool {
@@ -89,6 +94,7 @@ impl World {
             .env("HOME", &home)
             .env("XDG_CONFIG_HOME", home.join(".config"))
             .env("TMPDIR", self.folder.join("tmp"))
+            .env("FLEET_CONFINEMENT_WRITE", self.shared())
             .env("USER", "ann")
             .env("LC_ALL", "C.UTF-8")
             .env("GIT_CONFIG_NOSYSTEM", "1");

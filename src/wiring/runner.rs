@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     config::Config,
+    confinement::Level,
     queue::{Keeper, RunLock, Watching, keep, living_runner},
     shutdown::{Phase, Shutdown},
     worker::{self, Orphaned, Reaped, Shift, Unwatched, Worker},
@@ -112,6 +113,9 @@ pub(crate) async fn run_one(
 
 /// Takes the lock, goes on with what another runner left, and puts in order what nobody can go on with.
 async fn begin(config: &Config, worker: &Worker, meeting: Meeting) -> Result<RunLock, Fault> {
+    if let Level::Unconfined(why) = &options(config)?.confinement.level {
+        tracing::warn!(why, "agents are not confined: they run with all your rights");
+    }
     let folder = folder(config)?;
     folder.create()?;
     let now = embedded::clock(config)?.now();

@@ -7,8 +7,9 @@ use fleet_protocol::ExitCode;
 use super::{embedded, fault::Fault};
 use crate::{
     config::{self, Config},
+    confinement::{Level, NotConfined, RealDisk, credentials, expanded, support, too_wide},
     engine::{Catalogue, DefinitionPatch},
-    worker::{self, Options},
+    worker::{self, Confinement, Options},
     workspace::Limits,
 };
 
@@ -21,11 +22,11 @@ pub(super) const FACTORY: &str = "local";
 
 /// The worker's settings.
 pub(super) fn options(config: &Config) -> Result<Options, Fault> {
+    let engines = engines(config)?;
     Ok(Options {
         factory: FACTORY.to_owned(),
         seats: config.worker.max.get(),
         capabilities: config.worker.capabilities.clone(),
-        engines: engines(config)?,
         default_engine: config.defaults.engine.clone(),
         state: embedded::place(config)?.state.clone(),
         exe: embedded::exe()?,
@@ -35,8 +36,38 @@ pub(super) fn options(config: &Config) -> Result<Options, Fault> {
         wall: LONGEST_RUN,
         grace: GRACE,
         limits: limits(config),
-        yolo: config.defaults.yolo.unwrap_or(false),
+        yolo: config.defaults.yolo,
+        confinement: confinement(config, &engines)?,
+        engines,
     })
+}
+
+/// How runs are confined here. What is refused is refused before anything runs.
+fn confinement(config: &Config, engines: &Catalogue) -> Result<Confinement, Fault> {
+    let settings = &config.confinement;
+    let level = level(config).map_err(|error| {
+        let help = "see `fleet doctor`; with `confinement.mode` `auto` runs go on unconfined, and say so";
+        Fault::new(ExitCode::Refused, error.to_string(), Some(help))
+    })?;
+    let place = embedded::place(config)?;
+    let home = std::env::home_dir();
+    let mut protected = home.as_deref().map(credentials).unwrap_or_default();
+    protected.extend([place.state.clone(), place.queue.clone(), place.root.join(".git")]);
+    let environment = environment();
+    let places = engines.iter().flat_map(|engine| engine.folders.iter().chain(&engine.files));
+    protected.extend(places.filter_map(|place| expanded(place, &environment)));
+    let grants = [settings.read.as_slice(), settings.write.as_slice()].concat();
+    if let Some((grant, taken)) = too_wide(&grants, home.as_deref(), &protected, &RealDisk).into_iter().next() {
+        let message = format!("confinement: {} is too wide, it takes {} along", grant.display(), taken.display());
+        return Err(Fault::new(ExitCode::Usage, message, Some("name the folders in it that runs really need")));
+    }
+    let (read, write) = (settings.read.clone(), settings.write.clone());
+    Ok(Confinement { level, read, write, kept: vec![place.queue.clone(), place.root.clone()] })
+}
+
+/// What protects the user from runs on this machine.
+pub(super) fn level(config: &Config) -> Result<Level, NotConfined> {
+    Level::decide(config.confinement.mode, &support())
 }
 
 /// How much there may be of workspaces.

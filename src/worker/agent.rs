@@ -8,6 +8,7 @@ use fleet_protocol::{JobResult, Manifest, Stage, api::PatchJob, job::Usage};
 use tokio::time::sleep;
 
 use super::{
+    confine,
     equip::{self, Equipped, Place, Session, Wanting},
     journal::Journal,
     judge::{Course, Failing, judge, unless_again},
@@ -61,7 +62,7 @@ impl Under<'_> {
             branch: Some(workspace.branch().to_owned()),
             base: Some(workspace.base().to_owned()),
             base_commit: Some(workspace.base_commit().to_string()),
-            confinement: Some("unconfined".to_owned()),
+            confinement: Some(seat.options.confinement.level.recorded()),
             checkpoint_unusable: equipped.ground.fresh_because.clone(),
             ..PatchJob::default()
         };
@@ -251,10 +252,9 @@ impl Under<'_> {
         let seat = self.seat;
         let session = if matches!(plan, SessionPlan::Resume(_)) { Session::Resumed } else { Session::New };
         let prompt = equip::prompt(&seat.client, &seat.claimed, self.equipped, session, self.place).await?;
-        let variables = BTreeMap::from([
-            ("FLEET_JOB".to_owned(), seat.claimed.job.id.to_string()),
-            ("FLEET_RUN".to_owned(), seat.claimed.run.number.to_string()),
-        ]);
+        let mut variables = confine::variables(&seat.options, self.place);
+        variables.insert("FLEET_JOB".to_owned(), seat.claimed.job.id.to_string());
+        variables.insert("FLEET_RUN".to_owned(), seat.claimed.run.number.to_string());
         let resolved;
         let secrets = match self.secrets {
             Some(secrets) => secrets,
@@ -296,6 +296,7 @@ impl Under<'_> {
             stdout: "../stdout".to_owned(),
             stderr: "../stderr".to_owned(),
             limits: limits(&seat.claimed.manifest, &seat.options, self.ttl()),
+            confinement: confine::agent(self, invocation),
             token: Token::random()?,
             key: Token::random()?,
         })

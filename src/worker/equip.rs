@@ -32,6 +32,7 @@ use super::{
 };
 use crate::{
     client::Client,
+    confinement::Level,
     engine::{Approval, Definition, Invocation, PromptText, Request, RunsAs, SessionPlan, Wanted, invocation, resolve},
     workspace::{Prepare, Source, Updated, Workspace, WorkspaceError, bring_up_to_date, history, newest_work, remove},
 };
@@ -311,7 +312,10 @@ pub(super) struct Wanting<'a> {
 
 /// Makes the invocation: arguments, complete environment, standard input.
 pub(super) fn command(options: &Options, place: &Place, wanting: &Wanting<'_>) -> Result<Invocation, Trouble> {
-    let yolo = wanting.manifest.yolo.unwrap_or(options.yolo);
+    let yolo = wanting.manifest.yolo.or(options.yolo);
+    // Nobody is told that an engine does not know what nobody asked for.
+    let by_default = || options.confinement.level.lets_engines_loose() && !wanting.engine.approve.is_empty();
+    let yolo = yolo.unwrap_or_else(by_default);
     Ok(invocation(
         wanting.engine,
         &Request {
@@ -324,7 +328,11 @@ pub(super) fn command(options: &Options, place: &Place, wanting: &Wanting<'_>) -
             model: wanting.manifest.model.as_deref(),
             max_turns: wanting.manifest.max_turns,
             max_usd: wanting.manifest.budget.and_then(|budget| budget.usd),
-            approval: if yolo { Approval::Everything } else { Approval::Careful },
+            approval: match &options.confinement.level {
+                _ if yolo => Approval::Everything,
+                Level::Landlock(_) => Approval::CarefulConfined,
+                Level::Unconfined(_) => Approval::Careful,
+            },
             runs_as: if nix::unistd::geteuid().is_root() { RunsAs::Root } else { RunsAs::User },
             session: wanting.session,
             environment: &options.environment,

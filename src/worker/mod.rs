@@ -5,6 +5,7 @@
 //! beside; `reap` clears what runs left. Nothing here knows the command line, the folder or where settings come from.
 
 mod agent;
+mod confine;
 mod crew;
 mod dependencies;
 mod equip;
@@ -32,6 +33,7 @@ mod supervise;
 mod trouble;
 mod turns;
 
+pub(crate) use confine::Confinement;
 pub(crate) use crew::{Shift, Until, Worker};
 pub(crate) use glance::{Unwatched, glance};
 pub(crate) use options::Options;

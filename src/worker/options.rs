@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::secret::Secret;
+use super::{confine::Confinement, secret::Secret};
 use crate::{engine::Catalogue, workspace::Limits};
 
 /// A worker's settings.
@@ -36,8 +36,9 @@ pub(crate) struct Options {
     pub(crate) grace: Duration,
     /// How much there may be of workspaces.
     pub(crate) limits: Limits,
-    /// Whether an agent may do everything unasked when its task does not say.
-    pub(crate) yolo: bool,
+    /// Whether an agent may do everything unasked when its task does not say; none: where it is confined.
+    pub(crate) yolo: Option<bool>,
+    pub(crate) confinement: Confinement,
 }
 
 impl Options {

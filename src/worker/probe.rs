@@ -16,13 +16,21 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Looks for `program`: a bare name along `PATH`, or a path.
 pub(crate) fn probe(program: &str, environment: &BTreeMap<String, String>) -> Probe {
-    let places: Vec<PathBuf> = if program.contains('/') {
-        vec![PathBuf::from(program)]
-    } else {
-        let path = environment.get("PATH").map_or("/usr/local/bin:/usr/bin:/bin", String::as_str);
-        std::env::split_paths(path).map(|folder| folder.join(program)).collect()
-    };
+    let path = environment.get("PATH").map_or("/usr/local/bin:/usr/bin:/bin", String::as_str);
+    let places = places(program, path);
     if places.iter().any(|place| is_executable(place)) { Probe::Found } else { Probe::Missing(places) }
+}
+
+/// Where `program` is found along `path`, when it is started in `folder`.
+pub(super) fn locate(program: &str, path: &str, folder: &Path) -> Option<PathBuf> {
+    places(program, path).into_iter().map(|place| folder.join(place)).find(|place| is_executable(place))
+}
+
+fn places(program: &str, path: &str) -> Vec<PathBuf> {
+    if program.contains('/') {
+        return vec![PathBuf::from(program)];
+    }
+    std::env::split_paths(path).map(|folder| folder.join(program)).collect()
 }
 
 fn is_executable(path: &Path) -> bool {

@@ -16,6 +16,7 @@ use super::{
     record::{launch_name, launches_of},
 };
 use crate::{
+    confinement::Policy,
     runtime::{
         Environment, ExitRecord, Found, Launch, Limits, Reason, Running, RuntimeError, Spec, StartFailureKind, Stdin,
         StopReason, Token, end_orphan, find, reattach, start,
@@ -40,6 +41,7 @@ pub(super) struct Check<'a> {
     pub(super) ttl: Duration,
     pub(super) exe: &'a Path,
     pub(super) label: String,
+    pub(super) confinement: Option<Policy>,
 }
 
 /// What came of a verify command.
@@ -154,6 +156,7 @@ fn spec(check: &Check<'_>) -> Result<Spec, RuntimeError> {
             owner_silence_ms: Some(millis(check.ttl)),
             grace_ms: millis(check.grace),
         },
+        confinement: check.confinement.clone(),
         token: Token::random()?,
         key: Token::random()?,
     })

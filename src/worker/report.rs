@@ -12,6 +12,7 @@ use fleet_protocol::{
 
 use super::{
     agent::Under,
+    confine,
     journal::Journal,
     judge::{Course, Failing},
     prove::{Check, Checked, check},
@@ -169,6 +170,7 @@ async fn verify(under: &Under<'_>, finding: &Finding, journal: &mut Journal) -> 
         ttl: under.ttl(),
         exe: &options.exe,
         label: format!("{}/{} verify", under.seat.claimed.job.id, under.seat.claimed.run.number),
+        confinement: confine::verify(under, &finding.environment),
     };
     let checked = check(&wanted, &under.seat.lease, &under.seat.shutdown).await?;
     match &checked {

@@ -32,6 +32,7 @@ mod leftover;
 mod prepare;
 mod program;
 mod publish;
+mod reach;
 mod record;
 mod recover;
 mod refs;

@@ -62,7 +62,12 @@ pub const FIELDS: &[Field] = &[
         Honoured,
         "The profile to work as; it gives a persona, and values for what the task leaves out.",
     ),
-    field("yolo", "true", Honoured, "Whether the engine gets its approve-everything flag."),
+    field(
+        "yolo",
+        "true",
+        Honoured,
+        "Whether the engine gets its approve-everything flag; by default where the run is confined.",
+    ),
     field(
         "cwd",
         "services/api",

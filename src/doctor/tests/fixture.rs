@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use super::super::{Check, Configuration, Database, Outcome, Subject, TestClock, examine};
 use crate::{
     config::Place,
+    confinement::Level,
     engine::Catalogue,
     workspace::{Identity, Limits, Source, Usage},
 };
@@ -57,7 +58,9 @@ impl Machine {
             engines,
             named: BTreeSet::from(["mine".to_owned()]),
             default_engine: Some("mine".to_owned()),
-            yolo: false,
+            yolo: None,
+            confinement: Ok(Level::Landlock(7)),
+            sockets: Vec::new(),
             secret_files: Vec::new(),
             environment: environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             free_space: Ok(100 << 30),

@@ -4,6 +4,8 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
 use git2::Repository;
 
+use crate::confinement::{Level, NotConfined};
+
 use super::{
     super::{Database, Held, TestClock},
     fixture::{Machine, commit, program, workspaces},
@@ -79,7 +81,14 @@ const CHANGES: &[(&str, Change, &str)] = &[
         "exit status: 1: no",
     ),
     ("agent session", |it| it.set("CLAUDECODE", "1"), "inside a session of `claude` (CLAUDECODE is set)"),
-    ("confinement", |it| it.subject.yolo = true, "approve-everything"),
+    ("confinement", |it| (it.subject.confinement, it.subject.yolo) = (unconfined(), Some(true)), "approve-everything"),
+    ("confinement", |it| it.subject.confinement = unconfined(), "with all your rights"),
+    ("confinement", |it| it.subject.confinement = Ok(Level::Landlock(2)), "emptied"),
+    (
+        "confinement",
+        |it| it.subject.sockets = vec![PathBuf::from("/run/docker.sock")],
+        "whoever may use /run/docker.sock",
+    ),
     (
         "orphaned runs",
         |it| {
@@ -89,6 +98,10 @@ const CHANGES: &[(&str, Change, &str)] = &[
         "k3f9 (run 2)",
     ),
 ];
+
+fn unconfined() -> Result<Level, NotConfined> {
+    Ok(Level::Unconfined("no Landlock".to_owned()))
+}
 
 fn detach_head(it: &mut Machine) {
     let repo = Repository::open(it.repo()).unwrap();
@@ -183,9 +196,16 @@ fn an_engine_is_asked_without_the_mark_of_a_session() {
 
 #[test]
 fn what_protects_the_user_is_said_as_it_is() {
-    let machine = Machine::healthy();
+    let mut machine = Machine::healthy();
     let said = machine.found("confinement");
-    assert!(said.starts_with("skip: unconfined") && said.contains("only where a task says `yolo: true`"), "{said}");
+    assert!(said.starts_with("ok: landlock-7: ") && said.contains("unless a task says otherwise"), "{said}");
+    program(&machine.program("codex"), "echo codex-cli 0.1");
+    assert_eq!(machine.found("engine folders"), "ok: codex writes ~/.codex, $CODEX_HOME");
+    machine.subject.confinement = unconfined();
+    let said = machine.found("confinement");
+    assert!(said.starts_with("warn: unconfined: no") && said.contains("only where a task says `yolo: true`"), "{said}");
+    machine.subject.confinement = Err(NotConfined("there is none"));
+    assert!(machine.found("confinement").starts_with("fail: nothing runs"));
     assert!(machine.found("runtime").starts_with("ok: local"));
 }
 

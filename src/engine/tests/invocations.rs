@@ -90,9 +90,22 @@ fn the_approving_flag_is_there_only_when_everything_is_approved() {
         for session in [SessionPlan::Unnamed, SessionPlan::Resume("5e55")] {
             let with = |approval| argv(&builtin(name), &wishes(&job, session, approval)).iter().any(|a| a == flag);
             assert!(with(Approval::Everything), "{name}");
-            assert!(!with(Approval::Careful), "{name}");
+            assert!(!with(Approval::Careful) && !with(Approval::CarefulConfined), "{name}");
         }
     }
+}
+
+#[test]
+fn an_engine_s_own_sandbox_gives_way_to_ours_where_it_cannot_be_made_within() {
+    let job = Job::new();
+    let with = |name, approval| argv(&builtin(name), &wishes(&job, SessionPlan::Unnamed, approval)).join(" ");
+    assert!(with("codex", Approval::Careful).contains("sandbox_mode=\"workspace-write\""));
+    assert!(with("codex", Approval::CarefulConfined).contains("sandbox_mode=\"danger-full-access\""));
+    assert_eq!(
+        with("claude", Approval::Careful),
+        with("claude", Approval::CarefulConfined),
+        "the others stay as they are"
+    );
 }
 
 #[test]

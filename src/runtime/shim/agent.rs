@@ -5,7 +5,8 @@ use std::{
     io,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
+    thread,
 };
 
 use nix::{
@@ -14,8 +15,9 @@ use nix::{
     unistd::{AccessFlags, Pid, access},
 };
 
-use crate::runtime::{
-    Environment, Spec, StartFailure, StartFailureKind, Stdin, process::LAUNCH_VARIABLE, run_dir::RunDir,
+use crate::{
+    confinement::{KernelError, Policy, confine_this_thread},
+    runtime::{Environment, Spec, StartFailure, StartFailureKind, Stdin, process::LAUNCH_VARIABLE, run_dir::RunDir},
 };
 
 /// Where a program is looked for when the agent's environment has no `PATH`.
@@ -99,9 +101,34 @@ pub(super) fn start(dir: &RunDir, spec: &Spec, env: Environment) -> Result<Agent
         .stdout(output(&spec.stdout)?)
         .stderr(output(&spec.stderr)?);
     // Waited for together with all orphans, see `Agent::reap`.
-    let child = command.spawn().map_err(|error| refused(&found, &error))?;
+    let child = match &spec.confinement {
+        None => command.spawn(),
+        Some(policy) => {
+            spawn_confined(&mut command, &with_streams(policy, dir, spec)).map_err(|error| not_confined(&error))?
+        }
+    };
+    let child = child.map_err(|error| refused(&found, &error, spec.confinement.as_ref()))?;
     let pid = i32::try_from(child.id()).expect("a pid fits in 31 bits");
     Ok(Agent { pid: Pid::from_raw(pid) })
+}
+
+/// A shell that writes to `/dev/stderr`, or reads `/dev/stdin`, opens the file behind it by its name.
+fn with_streams(policy: &Policy, dir: &RunDir, spec: &Spec) -> Policy {
+    let mut policy = policy.clone();
+    policy.write.extend([&spec.stdout, &spec.stderr].map(|name| dir.file(name)));
+    if let Stdin::File(path) = &spec.stdin {
+        policy.read.push(dir.file(path));
+    }
+    policy
+}
+
+/// Starts it from a thread that has confined itself: what it starts is born confined, and the shim, which has to write the
+/// record and to end the tree, stays free.
+fn spawn_confined(command: &mut Command, policy: &Policy) -> Result<io::Result<Child>, KernelError> {
+    thread::scope(|scope| {
+        let confined = scope.spawn(|| confine_this_thread(policy).map(|()| command.spawn()));
+        confined.join().unwrap_or(Err(KernelError::Broke))
+    })
 }
 
 /// Finds the program as the agent's own shell would, so that a failure can say where it was looked for.
@@ -129,15 +156,29 @@ fn resolve(program: &str, cwd: &Path, path: &str) -> Result<PathBuf, StartFailur
     Err(StartFailure { kind: StartFailureKind::NotFound, path, message })
 }
 
-fn refused(program: &Path, error: &io::Error) -> StartFailure {
+fn refused(program: &Path, error: &io::Error, policy: Option<&Policy>) -> StartFailure {
     let path = program.display().to_string();
+    let within = |program: &Path| {
+        let open = policy.into_iter().flat_map(|policy| policy.read.iter().chain(&policy.write));
+        policy.is_none() || open.into_iter().any(|open| program.starts_with(open))
+    };
     let (kind, message) = match error.kind() {
         // The program was there a moment ago, so it is what its first line asks for that is missing.
         io::ErrorKind::NotFound => (StartFailureKind::NotFound, format!("the interpreter of {path} is not there")),
+        io::ErrorKind::PermissionDenied if !program.canonicalize().is_ok_and(|program| within(&program)) => {
+            let message = format!("{path} lies outside of what a confined run may reach");
+            (StartFailureKind::Permission, message)
+        }
         io::ErrorKind::PermissionDenied => (StartFailureKind::Permission, format!("{path} may not be executed")),
         _ => (StartFailureKind::Other, format!("{path} cannot be started: {error}")),
     };
     StartFailure { kind, path, message }
+}
+
+/// Better not started than started free.
+fn not_confined(error: &KernelError) -> StartFailure {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    other("", &format!("{error}{cause}"))
 }
 
 fn other(path: &str, message: &str) -> StartFailure {

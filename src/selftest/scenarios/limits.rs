@@ -77,7 +77,7 @@ fn see_trees(world: &World) -> Result<Trees, Stop> {
     if !is_on_path("setsid") {
         return Err(Stop::Skip("needs `setsid`".to_owned()));
     }
-    let pids = world.folder().join("pids");
+    let pids = world.shared().join("pids");
     let place = pids.display();
     let child = |name: &str| format!("sh -c 'echo {name} $$ >> {place}; exec sleep 1000'");
     let cases = [
@@ -100,7 +100,7 @@ fn see_trees(world: &World) -> Result<Trees, Stop> {
     let ids = cases.iter().map(|(name, front, steps)| world.submit(&task(name).checked().with(front).does(steps)));
     let ids: Vec<String> = ids.collect::<Result<_, _>>()?;
     world.run(&["run", "--once", "--max", "4"])?.done()?;
-    let told = world.read("../pids");
+    let told = world.read("../shared/pids");
     let alive =
         told.lines().filter(|line| line.split(' ').nth(1).and_then(|pid| pid.parse().ok()).is_some_and(is_alive));
     Ok(Trees {

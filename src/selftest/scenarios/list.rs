@@ -1,8 +1,8 @@
 //! Every story there is. The long ones come first, so that the last player does not wait for one alone.
 
 use super::{
-    checkout, demo, deps, folder, keeping, leases, limits, manifest, profiles, projects, proof, retry, runners, runs,
-    scheduling, terminal,
+    checkout, confinement, demo, deps, folder, keeping, leases, limits, manifest, profiles, projects, proof, retry,
+    runners, runs, scheduling, terminal,
 };
 use crate::selftest::story::Scenario;
 
@@ -14,6 +14,7 @@ pub(in crate::selftest) fn all() -> Vec<Box<dyn Scenario>> {
         runs::stories(),
         checkout::stories(),
         keeping::stories(),
+        confinement::stories(),
         proof::stories(),
         retry::stories(),
         deps::stories(),

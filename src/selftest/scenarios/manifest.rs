@@ -79,7 +79,7 @@ fn see_keys(world: &World) -> Result<Keys, Stop> {
 fn keys() -> Box<dyn Scenario> {
     story("manifest", see_keys)
         .check("a bare task gets the documented defaults", |seen| {
-            let expected = json!({"engine": "scripted", "yolo": false, "priority": "medium", "depsMode": "hard",
+            let expected = json!({"engine": "scripted", "priority": "medium", "depsMode": "hard",
                 "reviewPolicy": "auto", "kind": "leaf"});
             is(&seen.bare["manifest"], expected)
         })

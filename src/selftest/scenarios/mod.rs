@@ -1,6 +1,7 @@
 //! The stories, by what they are about.
 
 mod checkout;
+mod confinement;
 mod demo;
 mod deps;
 mod folder;

@@ -18,9 +18,10 @@ pub(super) fn stories() -> Vec<Box<dyn Scenario>> {
 
 /// Submits a job that writes `half.txt`, says its agent's process id, and goes on when there is a file `go`.
 fn submit_waiting(world: &World) -> Result<String, Stop> {
-    let folder = world.folder().display();
+    let (folder, shared) = (world.folder().display(), world.shared());
+    let shared = shared.display();
     let wait = format!(
-        "run test -f {folder}/go || {{ echo $PPID > {folder}/agent; while ! test -f {folder}/go; do sleep 0.05; done; }}"
+        "run test -f {folder}/go || {{ echo $PPID > {shared}/agent; while ! test -f {folder}/go; do sleep 0.05; done; }}"
     );
     world.submit(&task("slow").checked().does(&format!("write half.txt half\n{wait}\nwrite done.txt yes")))
 }
@@ -28,7 +29,7 @@ fn submit_waiting(world: &World) -> Result<String, Stop> {
 /// Starts a runner, and waits until the agent is half through; its process id.
 fn half_through<'w>(world: &'w World) -> Result<(Running<'w>, i32), Stop> {
     let runner = world.fleet(&["run"]).start()?;
-    let said = world.until_file(&world.folder().join("agent"))?;
+    let said = world.until_file(&world.shared().join("agent"))?;
     let agent = said.trim().parse().map_err(|_| Stop::because(format!("`{said}` is no process id")))?;
     Ok((runner, agent))
 }
@@ -218,7 +219,7 @@ fn see_acts(world: &World) -> Result<Acts, Stop> {
     let id = submit_waiting(world)?;
     let (runner, first) = half_through(world)?;
     let before = world.job(&id)?["leaseEpoch"].as_u64().unwrap_or_default();
-    let agent = world.folder().join("agent");
+    let agent = world.shared().join("agent");
     std::fs::remove_file(&agent).map_err(|error| Stop::because(error.to_string()))?;
     world.run(&["requeue", &id])?.done()?;
     world.until("the fenced agent to be gone", || Ok((!is_alive(first)).then_some(())))?;

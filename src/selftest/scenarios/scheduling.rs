@@ -114,7 +114,7 @@ struct Locks {
 }
 
 fn see_locks(world: &World) -> Result<Locks, Stop> {
-    let place = world.folder().join("marks");
+    let place = world.shared().join("marks");
     let mark = place.display();
     let mut ids = Vec::new();
     for (name, lock) in [("a1", "A"), ("a2", "A"), ("b", "B")] {
@@ -125,7 +125,7 @@ fn see_locks(world: &World) -> Result<Locks, Stop> {
     }
     world.run(&["run", "--once", "--max", "3"])?.done()?;
     let stages = ids.iter().map(|id| Ok(word(&world.job(id)?["stage"]))).collect::<Result<_, Stop>>()?;
-    Ok(Locks { marks: world.read("../marks").lines().map(str::to_owned).collect(), stages })
+    Ok(Locks { marks: world.read("../shared/marks").lines().map(str::to_owned).collect(), stages })
 }
 
 fn locks() -> Box<dyn Scenario> {

@@ -11,9 +11,10 @@ use fleet_protocol::{
 use super::{Mode, Reach, Reaped, Reaper};
 use crate::{
     client::Client,
+    confinement::Level,
     engine::Catalogue,
     shutdown::Shutdown,
-    worker::{options::Options, turns::Turns},
+    worker::{confine::Confinement, options::Options, turns::Turns},
     workspace::{
         Limits, Workspace,
         tests::fixture::{User, write},
@@ -50,7 +51,13 @@ impl Place {
             wall: Duration::from_secs(60),
             grace: Duration::from_secs(1),
             limits: Limits { number: 20, disk: 1 << 30 },
-            yolo: false,
+            yolo: Some(false),
+            confinement: Confinement {
+                level: Level::Unconfined("a test".to_owned()),
+                read: Vec::new(),
+                write: Vec::new(),
+                kept: Vec::new(),
+            },
         });
         Self { user, client, options }
     }
