@@ -12,7 +12,7 @@ use super::error::OpenError;
 const APPLICATION_ID: i64 = 0x464c_4554;
 
 /// Every step, in order.
-pub(super) const STEPS: &[&str] = &[include_str!("schema/0001.sql")];
+pub(super) const STEPS: &[&str] = &[include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
 
 /// What a file turned out to be.
 #[derive(Debug, PartialEq, Eq)]

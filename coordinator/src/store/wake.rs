@@ -114,7 +114,7 @@ mod tests {
         let writer = Writer::start(place, Arc::clone(&wake)).unwrap();
         let nobody_looks = wake.poll.lock().await;
         let until = Instant::now() + Duration::from_secs(20);
-        let op = Op::Commit(newcomer(1, Manifest::default()));
+        let op = Op::commit(Arc::from(newcomer(1, Manifest::default()))).unwrap();
         let (_, written) = tokio::join!(wake.wait_above(1, until), writer.write(op));
         written.unwrap();
         assert!(Instant::now() < until, "it was not woken, it timed out");

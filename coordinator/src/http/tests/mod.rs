@@ -7,5 +7,6 @@ mod idempotency;
 mod output;
 mod refusals;
 mod submits;
+mod turns;
 mod upkeep;
 mod views;
