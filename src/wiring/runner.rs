@@ -12,6 +12,7 @@ use super::{
     embedded::{self, Embedded, place},
     fault::Fault,
     folder::{folder, keeper},
+    hints,
     worker::options,
 };
 use crate::{
@@ -112,6 +113,7 @@ async fn begin(config: &Config, embedded: &Embedded) -> Result<RunLock, Fault> {
 
 /// Does `work` while leases are renewed and the coordinator ticks.
 async fn beside<T>(config: &Config, embedded: &Embedded, worker: &Worker, work: impl Future<Output = T>) -> T {
+    let _hints = embedded.coordinator.as_ref().and_then(hints::watch);
     let ticking = async {
         let mut due = interval(config.coordinator.reap_every.duration());
         loop {

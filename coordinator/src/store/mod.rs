@@ -38,3 +38,4 @@ pub use place::Place;
 pub use port::Store;
 pub use queue::{Candidate, Lane, LaneKind, Place as Cursor};
 pub use records::{Page, Snapshot};
+pub use wake::Watcher;

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{Arc, OnceLock},
 };
 
@@ -21,7 +22,7 @@ use super::{
     queue::{self, Candidate, Place as Cursor},
     readers::Readers,
     records::{self, Page, Snapshot},
-    wake::Wake,
+    wake::{Wake, Watcher},
     writer::{Op, Writer},
 };
 
@@ -45,6 +46,11 @@ impl Store {
             writer: OnceLock::new(),
             place,
         })
+    }
+
+    /// The file that grows with every commit, and whom to tell that it did; none in memory.
+    pub fn watcher(&self) -> Option<(PathBuf, Watcher)> {
+        Some((self.place.wal()?, Watcher::of(Arc::clone(&self.wake))))
     }
 
     fn writer(&self) -> Result<&Writer, StoreError> {
