@@ -221,3 +221,6 @@ impl Drop for Reserved<'_> {
         self.all.places().remove(&self.place);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,6 +57,12 @@ impl<'a> Look<'a> {
         queue::at(self.conn, place).map_err(StoreError::doing("read a job"))
     }
 
+    /// The steps that looks for work took since this was asked last.
+    #[cfg(test)]
+    pub(crate) fn steps(&self) -> Result<i32, StoreError> {
+        queue::steps(self.conn).map_err(StoreError::doing("count steps"))
+    }
+
     /// Queued jobs of one route and urgency, the oldest first; looks at the whole queue.
     pub fn of_route(&self, product: &str, lane: &Lane, limit: u32) -> Result<Vec<Job>, StoreError> {
         queue::of_route(self.conn, product, (&lane.route, lane.priority), limit)

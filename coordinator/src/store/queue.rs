@@ -135,6 +135,17 @@ pub(super) fn at(conn: &Connection, place: Place) -> rusqlite::Result<Job> {
     conn.prepare_cached(&format!("SELECT {COLUMNS} FROM jobs WHERE pk = ?1"))?.query_row([place.pk], row::read)
 }
 
+/// How many steps of SQLite's machine the looks for work on this connection took, since this was asked last.
+#[cfg(test)]
+pub(super) fn steps(conn: &Connection) -> rusqlite::Result<i32> {
+    let at = format!("SELECT {COLUMNS} FROM jobs WHERE pk = ?1");
+    let mut steps = 0;
+    for sql in [READY_ROUTES, DUE_ROUTES, READY_PLACES, DUE_PLACES, &at] {
+        steps += conn.prepare_cached(sql)?.reset_status(rusqlite::StatementStatus::VmStep);
+    }
+    Ok(steps)
+}
+
 /// Queued jobs of one route and urgency, the oldest first, whether or not they are the first of their line. Looks at the
 /// whole queue.
 pub(super) fn of_route(
