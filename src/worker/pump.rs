@@ -9,10 +9,9 @@ use std::{
     path::PathBuf,
 };
 
-use base64::{Engine, prelude::BASE64_STANDARD as STANDARD};
 use fleet_protocol::{
     ErrorCode, JobId, Problem,
-    api::{Encoding, LogAppend, LogStream},
+    api::{LogPlace, LogStream},
 };
 
 use super::mask::Mask;
@@ -65,11 +64,11 @@ impl Pump {
             // Whole values first: what is left at the end may then be the beginning of one.
             self.target.mask.bytes(&mut bytes[..most]);
             let begun = if may_go_on { self.target.mask.begun(&bytes[..most]) } else { 0 };
-            let send = &bytes[..most - begun];
-            if send.is_empty() {
+            bytes.truncate(most - begun);
+            if bytes.is_empty() {
                 return Ok(self.offset);
             }
-            self.offset = self.send(send).await?;
+            self.offset = self.send(bytes).await?;
         }
     }
 
@@ -88,20 +87,16 @@ impl Pump {
             self.begins = self.offset;
         }
         file.seek(SeekFrom::Start(self.offset - self.begins)).map_err(wrong)?;
-        let mut bytes = Vec::new();
+        let left = length.saturating_sub(self.offset - self.begins).min(MOST as u64);
+        let mut bytes = Vec::with_capacity(usize::try_from(left).unwrap_or(MOST));
         file.take(MOST as u64).read_to_end(&mut bytes).map_err(wrong)?;
         Ok(bytes)
     }
 
-    async fn send(&self, bytes: &[u8]) -> Result<u64, PumpError> {
-        let (data, encoding) = match std::str::from_utf8(bytes) {
-            Ok(text) => (text.to_owned(), Encoding::Text),
-            Err(_) => (STANDARD.encode(bytes), Encoding::Base64),
-        };
+    async fn send(&self, bytes: Vec<u8>) -> Result<u64, PumpError> {
         let Target { job, lease_epoch, run, stream, .. } = &self.target;
-        let append =
-            LogAppend { lease_epoch: *lease_epoch, run: *run, stream: *stream, offset: self.offset, data, encoding };
-        match self.client.append_log(job, &append).await {
+        let place = LogPlace { lease_epoch: *lease_epoch, run: *run, stream: *stream, offset: self.offset };
+        match self.client.append_log(job, &place, bytes).await {
             Ok(next) => Ok(next),
             // The coordinator has less than we thought (its disk lost an unsynced tail): go on from there.
             Err(problem) => match problem.details["expectedOffset"].as_u64() {
