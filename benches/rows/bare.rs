@@ -138,8 +138,8 @@ fn claim(conn: &Connection, factory: &str, key: &str) -> rusqlite::Result<()> {
     let (pk, doc): (i64, String) = conn
         .prepare_cached(
             "SELECT pk, doc FROM jobs INDEXED BY jobs_ready
-             WHERE product = 'default' AND stage = 'queued' AND held = 0 AND retry_not_before IS NULL
-             ORDER BY route, priority, pk LIMIT 1",
+             WHERE product = 'default' AND stage = 'queued' AND held = 0 AND retry_not_before IS NULL AND front = 1
+             ORDER BY priority, route, pk LIMIT 1",
         )?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     conn.prepare_cached(

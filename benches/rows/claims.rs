@@ -9,9 +9,9 @@ use std::{
 use fleet_coordinator::{
     Clock, SystemClock,
     lifecycle::{self, Input},
-    store::{Commit, Cursor, Lane, LaneKind, Place, Store, Window},
+    store::{Commit, Place, Store},
 };
-use fleet_protocol::{Span, manifest::Priority};
+use fleet_protocol::{Span, Stage, api::JobsQuery};
 
 use super::{
     bare::{self, Loop, Write},
@@ -180,11 +180,9 @@ async fn by_writer(store: &Arc<Store>, count: usize) -> f64 {
 
 /// The claims of the next `count` jobs.
 fn decided(store: &Store, count: usize) -> Vec<Commit> {
-    let route = store.routes_list("default").expect("routes are listed").into_iter().next().expect("jobs are queued");
-    let lane = Lane { kind: LaneKind::Route(route), priority: Priority::Medium };
     let limit = u32::try_from(count).expect("a number of jobs");
-    let window = Window { after: Cursor::START, limit };
-    let jobs = store.lane_page("default", &lane, window, &|_| false).expect("jobs are listed").jobs;
+    let query = JobsQuery { stage: Some(Stage::Queued), ..JobsQuery::default() };
+    let jobs = store.jobs_page("default", &query, 0, limit).expect("jobs are listed").items;
     assert_eq!(jobs.len(), count);
     let now = SystemClock.now();
     jobs.into_iter()

@@ -1,6 +1,9 @@
 //! What the rest of the program sees of the coordinator: open it, mount its router, let it tick.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use axum::Router;
 
@@ -10,7 +13,7 @@ use crate::{
     logs::Logs,
     maintenance,
     service::{Options, Service},
-    store::{OpenError, Place, Store},
+    store::{OpenError, Place, Store, Watcher},
 };
 
 /// The one keeper of rules and state, on the state folder of one project. Several may be open on the same folder, in
@@ -66,6 +69,12 @@ impl Coordinator {
     /// Every route, for callers in this process: no token is asked for.
     pub fn router(&self) -> Router {
         http::router(Arc::clone(&self.service))
+    }
+
+    /// The file that grows with every change that any process makes, and whom to tell that it did. While the watcher
+    /// lives, the coordinator looks for others' changes when it is told to, and otherwise rarely. None in memory.
+    pub fn watcher(&self) -> Option<(PathBuf, Watcher)> {
+        self.service.store.watcher()
     }
 
     /// Does what only time asks for: takes back jobs whose holder went silent, moves what waits for others. Call it

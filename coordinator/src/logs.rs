@@ -64,6 +64,11 @@ impl Logs {
         self.folder.join(name.job.as_str()).join(format!("{}.{}", name.run, name.stream))
     }
 
+    /// Whether there is a file for it already.
+    pub(crate) fn is_there(&self, name: &StreamName) -> bool {
+        self.path(name).exists()
+    }
+
     /// Puts `bytes` at `offset`; what is there already is not written again. `allowed` is asked once the file is ours,
     /// so that whoever waited for it is judged by what holds then. Gives the new length.
     pub(crate) fn append<E: From<LogError>>(

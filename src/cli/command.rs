@@ -44,10 +44,29 @@ pub(super) enum Unparsed {
     Switch(NotASwitch),
 }
 
+/// Whether nothing but the version is asked for: answered before every verb is described.
+pub(super) fn asks_for_version(arguments: &[OsString]) -> bool {
+    matches!(arguments, [_, only] if only == "--version" || only == "-V")
+}
+
+/// What `--version` prints.
+pub(super) const fn version() -> &'static str {
+    concat!("fleet ", env!("CARGO_PKG_VERSION"), "\n")
+}
+
 /// Reads the arguments; variables of flags count as if the flags were given.
 pub(super) fn parse(arguments: Vec<OsString>, environment: &Environment) -> Result<Cli, Unparsed> {
+    // How help is laid out matters only to those who are shown it, and takes longer than all the rest.
+    match parse_with(Cli::command(), &arguments, environment) {
+        Err(Unparsed::Clap(_)) => parse_with(layout(), &arguments, environment),
+        parsed => parsed,
+    }
+}
+
+fn parse_with(command: Command, arguments: &[OsString], environment: &Environment) -> Result<Cli, Unparsed> {
     let mut visit = Apply { environment, wrong: None };
-    let command = walk(layout(), &[], &mut |path, arg| visit.apply(path, arg));
+    let command =
+        if environment.names_flags() { walk(command, &[], &mut |path, arg| visit.apply(path, arg)) } else { command };
     if let Some(wrong) = visit.wrong {
         return Err(Unparsed::Switch(wrong));
     }
@@ -155,6 +174,14 @@ mod tests {
             Err(Unparsed::Clap(error)) => panic!("{error}"),
             Err(Unparsed::Switch(error)) => panic!("{error}"),
         }
+    }
+
+    #[test]
+    fn the_version_is_told_as_the_parser_would_tell_it() {
+        assert_eq!(version(), layout().render_version());
+        let asked = |arguments: &[&str]| asks_for_version(&arguments.iter().map(OsString::from).collect::<Vec<_>>());
+        assert!(asked(&["fleet", "--version"]) && asked(&["fleet", "-V"]));
+        assert!(!asked(&["fleet"]) && !asked(&["fleet", "profile", "--version"]) && !asked(&["fleet", "submit", "-V"]));
     }
 
     #[test]

@@ -135,6 +135,14 @@ impl Context {
         Ok(())
     }
 
+    /// Makes the folder show jobs that were just submitted.
+    pub(super) async fn draw_newcomers(&self, jobs: &[Job]) -> Result<(), CliError> {
+        if let Err(fault) = wiring::draw_newcomers(&self.config, self.embedded()?, jobs).await {
+            self.out.warn(&format!("the queue folder does not show it yet: {fault}"));
+        }
+        Ok(())
+    }
+
     /// The program is to end without waiting for what still blocks.
     pub(super) fn end_at_once(&self) {
         self.at_once.store(true, Ordering::Relaxed);

@@ -1,6 +1,11 @@
 //! From arguments to exit code: parse, configure, log, run the verb, tell what went wrong.
 
-use std::{ffi::OsString, path::PathBuf, process};
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    path::PathBuf,
+    process,
+};
 
 use fleet_protocol::ExitCode;
 
@@ -22,6 +27,11 @@ use crate::{
 
 /// Runs the command line; `arguments` start with the program's name.
 pub(crate) fn main(arguments: Vec<OsString>) -> process::ExitCode {
+    if command::asks_for_version(&arguments) {
+        // A closed pipe is no failure.
+        let _ = io::stdout().write_all(command::version().as_bytes());
+        return process::ExitCode::SUCCESS;
+    }
     // Mistakes in the arguments themselves must already be told in the form that was asked for.
     let format = if arguments.iter().any(|argument| argument == "--json") { Format::Json } else { Format::Human };
     let early = Output::of_process(format, Colour::Auto, Talk::Plain);

@@ -71,13 +71,14 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<ExitCode, CliE
             (true, false) => context.out.json_line(&job)?,
             (true, true) => {}
         }
-        jobs.push(job.id);
+        jobs.push(job);
     }
-    context.redraw().await?;
+    context.draw_newcomers(&jobs).await?;
     if !args.wait {
         return Ok(ExitCode::Success);
     }
-    let jobs = wait(&jobs, args.timeout, context).await?;
+    let ids: Vec<JobId> = jobs.into_iter().map(|job| job.id).collect();
+    let jobs = wait(&ids, args.timeout, context).await?;
     for job in &jobs {
         context.out.say(&job_view::outcome(job));
         if context.out.is_json() {

@@ -6,8 +6,8 @@ use fleet_protocol::{
     Action, ErrorCode, Event, Job, JobId, Problem, Run,
     api::{
         ActionRequest, ClaimRequest, Claimed, EmptyReason, EventList, EventsQuery, Explanation, JobList, JobsQuery,
-        LogAppend, LogAppended, LogChunk, LogsQuery, PatchJob, ProjectList, QueueState, QueueStateQuery,
-        ReleaseRequest, RenewManyAnswer, RenewManyRequest, RunList, StatusView, SubmitPreview, SubmitQuery,
+        LogAppended, LogChunk, LogPlace, LogsQuery, PatchJob, ProjectList, QueueState, QueueStateQuery, ReleaseRequest,
+        RenewManyAnswer, RenewManyRequest, RunList, StatusView, SubmitPreview, SubmitQuery,
     },
     route,
 };
@@ -29,6 +29,7 @@ pub(crate) enum ClaimAnswer {
 }
 
 const MARKDOWN: &str = "text/markdown";
+const BYTES: &str = "application/octet-stream";
 
 impl Client {
     /// A client of the router in this process. `actor` is who acts, for example `operator:ann`.
@@ -182,8 +183,11 @@ impl Client {
         self.post(&route::fill(route::LEASE_RELEASE, &[id.as_str()]), request).await
     }
 
-    pub(crate) async fn append_log(&self, id: &JobId, append: &LogAppend) -> Result<u64, Problem> {
-        let appended: LogAppended = self.post(&route::fill(route::JOB_LOGS, &[id.as_str()]), append).await?;
+    /// Output of the run that is held; gives where the next goes.
+    pub(crate) async fn append_log(&self, id: &JobId, place: &LogPlace, bytes: Vec<u8>) -> Result<u64, Problem> {
+        let path = with_query(&route::fill(route::JOB_LOGS, &[id.as_str()]), place)?;
+        let call = Call { content_type: BYTES, ..Call::json(Method::POST, &path, bytes.into()) };
+        let appended: LogAppended = decode(&self.transport.send(call).await?)?;
         Ok(appended.next_offset)
     }
 

@@ -99,6 +99,11 @@ impl Environment {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Whether any variable is set that could stand in for a flag.
+    pub(crate) fn names_flags(&self) -> bool {
+        self.0.keys().any(|name| name.starts_with("FLEET_"))
+    }
+
     /// The value of a variable under any of its names, and the name that it was found under.
     pub(crate) fn lookup(&self, variable: &Variable) -> Result<Option<(&'static str, &str)>, EnvironmentError> {
         let mut found: Option<(&'static str, &str)> = None;

@@ -92,7 +92,7 @@ keys! {
         flag None, default Some("60s"), Everywhere;
     /// Memory ceiling of one run's process tree. Recorded, not enforced yet.
     WORKER_MEMORY: ByteSize = "worker.memory", "FLEET_WORKER_MEMORY" [], flag None, default Some("4GiB"), Everywhere;
-    /// How often the queue folder is read when no notification comes.
+    /// How often the queue folder is read where the file system does not tell of changes; where it does, 30 times as rarely.
     WORKER_POLL: Span = "worker.poll", "FLEET_WORKER_POLL" [], flag None, default Some("1s"), Everywhere;
 
     /// How long a worker owns a job without a sign of life; it renews at a third of it.

@@ -242,7 +242,7 @@ impl Keeper {
     }
 
     /// Writes a job's file from the store.
-    async fn draw(&mut self, card: &Card, note: Option<&str>) -> Result<Outcome, QueueError> {
+    pub(super) async fn draw(&mut self, card: &Card, note: Option<&str>) -> Result<Outcome, QueueError> {
         let source = self.client.source(&card.id).await?;
         if let Some(note) = note {
             files::explain(&self.folder.bucket(card.bucket()), &card.file, note)?;

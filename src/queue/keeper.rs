@@ -42,7 +42,7 @@ pub(crate) struct Keeper {
     pub(super) journal: Journal,
     settling: Settling,
     listed: Option<Listed>,
-    pace: Pace,
+    pub(super) pace: Pace,
 }
 
 /// The jobs, as of a version of the queue.

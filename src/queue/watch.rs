@@ -16,11 +16,15 @@ use notify::{
     EventKind, RecommendedWatcher, RecursiveMode, Watcher,
     event::{AccessKind, AccessMode},
 };
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, sleep},
+};
 
 use super::{
     error::QueueError,
     keeper::{Keeper, Report},
+    local::is_local,
 };
 use crate::client::Client;
 
@@ -31,10 +35,14 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How long to let a burst of notifications pass.
 const BURST: Duration = Duration::from_millis(20);
 
+/// Where the file system tells of every change, the folder is looked at so many times as rarely: only in case that it
+/// did not.
+const RARELY: u32 = 30;
+
 /// How a folder is watched.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Watching {
-    /// The folder is looked at this often whatever happens; never zero.
+    /// The folder is looked at this often where nothing tells of changes; never zero.
     pub(crate) scan: Duration,
     pub(crate) notifications: Notifications,
 }
@@ -65,15 +73,17 @@ pub(crate) async fn keep(mut keeper: Keeper, watching: Watching, mut stop: watch
             // Nobody was told of what happened until now.
             continue;
         }
-        let (pause, healthy) = match &found {
-            Ok(report) => (pause_after(report, watching.scan), report.problems.is_empty()),
-            Err(_) => (watching.scan.min(RETRY), false),
+        let (soon, healthy) = match &found {
+            Ok(report) => (report.look_again, report.problems.is_empty()),
+            Err(_) => (Some(RETRY), false),
         };
+        let pause = if healthy { eyes.pause(watching.scan) } else { watching.scan };
+        let pause = soon.map_or(pause, |soon| soon.min(pause));
         tokio::select! {
             () = stopped(&mut stop) => return,
-            () = tokio::time::sleep(pause) => {}
+            () = eyes.rest(&keeper, pause, watching.scan) => {}
             // After a failure only the clock wakes: what was tried in vain touched the folder, too.
-            () = changed.notified(), if healthy => tokio::time::sleep(BURST).await,
+            () = changed.notified(), if healthy => sleep(BURST).await,
             () = store_changed(keeper.client(), keeper.version()), if healthy => {}
         }
     }
@@ -82,10 +92,6 @@ pub(crate) async fn keep(mut keeper: Keeper, watching: Watching, mut stop: watch
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     // An error means that the sender is gone: nobody can stop us any more, so we do.
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-fn pause_after(report: &Report, scan: Duration) -> Duration {
-    report.look_again.map_or(scan, |soon| soon.min(scan))
 }
 
 /// Returns when the queue has another version than `seen`; never when the store cannot be asked, the clock then wakes.
@@ -105,12 +111,31 @@ struct Eyes {
     notifications: Notifications,
     changed: Arc<Notify>,
     watcher: Option<(RecommendedWatcher, Vec<Identity>)>,
+    /// Nobody but this machine changes what is watched.
+    local: bool,
     complained: bool,
 }
 
 impl Eyes {
     const fn new(notifications: Notifications, changed: Arc<Notify>) -> Self {
-        Self { notifications, changed, watcher: None, complained: false }
+        Self { notifications, changed, watcher: None, local: false, complained: false }
+    }
+
+    /// How long nobody needs to look when nothing is noticed.
+    fn pause(&self, scan: Duration) -> Duration {
+        if self.watcher.is_some() && self.local { scan.saturating_mul(RARELY) } else { scan }
+    }
+
+    /// Rests for `pause`, or until other folders lie where the watched ones were: of that nothing need tell.
+    async fn rest(&self, keeper: &Keeper, pause: Duration, glance: Duration) {
+        let start = Instant::now();
+        while let Some(left) = pause.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
+            sleep(left.min(glance)).await;
+            let watched = self.watcher.as_ref().map(|(_, watched)| watched);
+            if watched.is_some_and(|watched| identities(keeper).as_ref() != Some(watched)) {
+                return;
+            }
+        }
     }
 
     /// Watches the folders that are there now; true when others were watched until now, or none.
@@ -118,8 +143,8 @@ impl Eyes {
         if self.notifications == Notifications::Off {
             return false;
         }
-        let paths: Vec<PathBuf> = Bucket::ALL.iter().map(|bucket| keeper.folder().bucket(*bucket)).collect();
-        let Some(now) = paths.iter().map(|path| identity(path)).collect::<Option<Vec<_>>>() else {
+        let paths = paths(keeper);
+        let Some(now) = identities(keeper) else {
             self.watcher = None;
             return false;
         };
@@ -129,6 +154,7 @@ impl Eyes {
         match watcher(&paths, Arc::clone(&self.changed)) {
             Ok(watcher) => {
                 self.watcher = Some((watcher, now));
+                self.local = paths.iter().all(|path| is_local(path));
                 return true;
             }
             Err(error) if !self.complained => {
@@ -143,6 +169,14 @@ impl Eyes {
 
 /// Which folder it is. The time it was made belongs to it, because file systems use the numbers of deleted ones again.
 type Identity = (u64, Option<SystemTime>);
+
+fn paths(keeper: &Keeper) -> Vec<PathBuf> {
+    Bucket::ALL.iter().map(|bucket| keeper.folder().bucket(*bucket)).collect()
+}
+
+fn identities(keeper: &Keeper) -> Option<Vec<Identity>> {
+    paths(keeper).iter().map(|path| identity(path)).collect()
+}
 
 fn identity(folder: &Path) -> Option<Identity> {
     let found = fs::metadata(folder).ok()?;

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     client::Client,
     config::{Config, Place},
-    queue::{Acts, Folder, Keeper},
+    queue::{Acts, Folder, Keeper, Report},
     ship::{Ship, ship_job},
 };
 
@@ -43,11 +43,20 @@ pub(super) fn keeper(config: &Config, client: &Client) -> Result<Keeper, Fault> 
 
 /// Makes the folder show what the store says. After every command that changed a job.
 pub(crate) async fn redraw(config: &Config, embedded: &Embedded) -> Result<(), Fault> {
-    let report = keeper(config, &embedded.client)?.reconcile().await?;
+    tell(keeper(config, &embedded.client)?.reconcile().await?);
+    Ok(())
+}
+
+/// Makes the folder show jobs that were just submitted.
+pub(crate) async fn draw_newcomers(config: &Config, embedded: &Embedded, jobs: &[Job]) -> Result<(), Fault> {
+    tell(keeper(config, &embedded.client)?.draw_newcomers(jobs).await?);
+    Ok(())
+}
+
+fn tell(report: Report) {
     for problem in report.problems {
         tracing::warn!(error = problem.with_cause(), "the queue folder does not show everything yet");
     }
-    Ok(())
 }
 
 /// An operator's acts, with the merge that shipping means.

@@ -13,6 +13,7 @@ use super::{
     embedded::{self, Embedded, place},
     fault::Fault,
     folder::{folder, keeper},
+    hints,
     replace::replace,
     worker::options,
 };
@@ -137,6 +138,7 @@ async fn beside<T>(
     let (stop, stopped) = watch::channel(false);
     let clearing =
         tokio::spawn(clear(Arc::clone(worker), embedded.coordinator.clone(), embedded::clock(config)?, stopped));
+    let _hints = embedded.coordinator.as_ref().and_then(hints::watch);
     let ticking = async {
         let mut due = interval(config.coordinator.reap_every.duration());
         loop {

@@ -9,10 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use base64::{Engine, prelude::BASE64_STANDARD as STANDARD};
 use fleet_protocol::{
     ErrorCode, JobId, Problem,
-    api::{Encoding, LogAppend, LogStream, LogsQuery},
+    api::{LogPlace, LogStream, LogsQuery},
 };
 
 use super::mask::Mask;
@@ -82,18 +81,19 @@ impl Pump {
         }
         loop {
             let (mut bytes, known) = self.read()?;
-            let most = known + sendable(&bytes[known..], tail);
             let may_go_on = tail == Tail::Open || bytes.len() - known == MOST;
-            let bytes = &mut bytes[..most];
+            bytes.truncate(known + sendable(&bytes[known..], tail));
             let now = if may_go_on {
-                self.target.mask.growing(bytes)
+                self.target.mask.growing(&mut bytes)
             } else {
-                self.target.mask.bytes(bytes);
+                self.target.mask.bytes(&mut bytes);
                 bytes.len()
             };
-            let Some(send) = bytes.get(known..now).filter(|send| !send.is_empty()) else {
+            if now <= known {
                 return Ok(self.offset);
-            };
+            }
+            bytes.truncate(now);
+            let send = bytes.split_off(known);
             let reached = self.offset + send.len() as u64;
             self.offset = self.send(send).await?;
             self.cut_off = self.offset < reached;
@@ -131,21 +131,17 @@ impl Pump {
         let at = self.offset - self.begins;
         let known = if self.cut_off { LONGEST_VALUE.min(usize::try_from(at).unwrap_or(usize::MAX)) } else { 0 };
         file.seek(SeekFrom::Start(at - known as u64)).map_err(wrong)?;
-        let mut bytes = Vec::new();
+        let left = usize::try_from(length.saturating_sub(at)).unwrap_or(MOST).min(MOST);
+        let mut bytes = Vec::with_capacity(known + left);
         file.take((known + MOST) as u64).read_to_end(&mut bytes).map_err(wrong)?;
         let known = known.min(bytes.len());
         Ok((bytes, known))
     }
 
-    async fn send(&self, bytes: &[u8]) -> Result<u64, PumpError> {
-        let (data, encoding) = match std::str::from_utf8(bytes) {
-            Ok(text) => (text.to_owned(), Encoding::Text),
-            Err(_) => (STANDARD.encode(bytes), Encoding::Base64),
-        };
+    async fn send(&self, bytes: Vec<u8>) -> Result<u64, PumpError> {
         let Target { job, lease_epoch, run, stream, .. } = &self.target;
-        let append =
-            LogAppend { lease_epoch: *lease_epoch, run: *run, stream: *stream, offset: self.offset, data, encoding };
-        match self.client.append_log(job, &append).await {
+        let place = LogPlace { lease_epoch: *lease_epoch, run: *run, stream: *stream, offset: self.offset };
+        match self.client.append_log(job, &place, bytes).await {
             Ok(next) => Ok(next),
             // The coordinator has less than we thought (its disk lost an unsynced tail): go on from there.
             Err(problem) => match problem.details["expectedOffset"].as_u64() {

@@ -9,10 +9,11 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
+use bytes::Bytes;
 use fleet_protocol::{
     Action, ErrorCode, Problem,
     api::{
-        ActionRequest, ClaimRequest, EventsQuery, JobsQuery, LogAppend, LogsQuery, PatchJob, QueueStateQuery,
+        ActionRequest, ClaimRequest, EventsQuery, JobsQuery, LogAppend, LogPlace, LogsQuery, PatchJob, QueueStateQuery,
         ReleaseRequest, RenewManyRequest, RenewRequest, SubmitQuery, VersionView,
     },
     route,
@@ -24,7 +25,7 @@ use super::{
     input::{Asked, Asker, Asking, Segments, query, repeatable_caller},
     strict,
 };
-use crate::service::{Caller, Failure, Service, Submitted, TaskText};
+use crate::service::{Caller, Failure, Service, Submitted, TaskText, decode};
 
 /// Longest task file.
 const TASK_LIMIT: usize = 4 * 1024 * 1024;
@@ -179,10 +180,33 @@ async fn read_log(
     }
 }
 
-async fn append_log(State(service): Shared, path: Segments, Asked(caller, append): Asked<LogAppend>) -> Response {
-    match path.job() {
-        Ok(id) => look(service.append_log(&caller, &id, append).await),
-        Err(found) => problem(&found),
+async fn append_log(State(service): Shared, path: Segments, request: Request) -> Response {
+    match (path.job(), read_output(&service, request).await) {
+        (Ok(id), Ok((caller, place, bytes))) => look(service.append_log(&caller, &id, place, bytes).await),
+        (Err(found), _) | (_, Err(found)) => problem(&found),
+    }
+}
+
+/// Output as bytes, its place in the query; or both as JSON.
+async fn read_output(service: &Service, request: Request) -> Result<(Caller, LogPlace, Bytes), Problem> {
+    let (parts, body) = request.into_parts();
+    let kind = strict::media_type(&parts.headers).unwrap_or("application/json");
+    match kind {
+        "application/octet-stream" => {
+            let place = query(&parts.uri)?;
+            let bytes = strict::bytes(body, <LogAppend as strict::Strict>::LIMIT).await?;
+            Ok((repeatable_caller(&parts, &bytes, service)?, place, bytes))
+        }
+        "application/json" => {
+            let bytes = strict::bytes(body, <LogAppend as strict::Strict>::LIMIT).await?;
+            let caller = repeatable_caller(&parts, &bytes, service)?;
+            let append: LogAppend = strict::parse(&bytes)?;
+            Ok((caller, append.place(), decode(append)?))
+        }
+        _ => {
+            let message = "send output as application/octet-stream, or with its place as application/json";
+            Err(Problem::new(ErrorCode::InvalidRequest, message))
+        }
     }
 }
 

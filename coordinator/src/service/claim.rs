@@ -18,11 +18,11 @@ use super::{
     caller::{Caller, key_misused},
     core::shown,
     fingerprint::fingerprint,
-    search::Search,
+    search::{Found, Reserved, Search},
 };
 use crate::{
     lifecycle::{self, Input},
-    store::{Commit, CommitError, Offer, StoreError, Urgency},
+    store::{Commit, CommitError, Look, Offer, StoreError, Urgency},
 };
 
 /// The longest that a claim, or a look at the queue's version, waits.
@@ -38,10 +38,23 @@ pub(crate) enum ClaimOutcome {
 }
 
 /// What one look at the queue brought.
-enum Attempt {
+enum Plan<'a> {
+    /// The answer stands already: a repeat, a dry run, or that there is nothing.
     Done(ClaimOutcome),
-    /// Somebody was faster with the same key: look for what it brought.
-    Again,
+    Take {
+        commit: Box<Commit>,
+        reserved: Option<Reserved<'a>>,
+        brief: Brief,
+    },
+}
+
+/// What of an answer is not the job itself.
+#[derive(Default)]
+struct Brief {
+    body: String,
+    persona: Option<String>,
+    /// Runs before this one.
+    earlier: Vec<Run>,
 }
 
 impl Service {
@@ -53,12 +66,9 @@ impl Service {
         }
         let until = Instant::now() + Duration::from_millis(request.wait_ms).min(LONGEST_WAIT);
         loop {
-            // Read before looking: what changes while we look wakes us at once.
-            let version = self.store.version()?;
-            let reason = match self.claim_now(caller, request).await? {
-                Attempt::Done(ClaimOutcome::Nothing(reason)) => reason,
-                Attempt::Done(granted) => return Ok(granted),
-                Attempt::Again => continue,
+            let (version, reason) = match self.claim_now(caller, request).await? {
+                (version, ClaimOutcome::Nothing(reason)) => (version, reason),
+                (_, granted) => return Ok(granted),
             };
             if Instant::now() >= until {
                 return Ok(ClaimOutcome::Nothing(reason));
@@ -75,78 +85,86 @@ impl Service {
         Ok(until.min(Instant::now() + ahead.min(DELAYED)))
     }
 
-    async fn claim_now(&self, caller: &Caller, request: &ClaimRequest) -> Result<Attempt, Failure> {
-        if let Some(claimed) = self.granted_before(caller, request)? {
-            return Ok(Attempt::Done(ClaimOutcome::Granted(Box::new(claimed))));
-        }
-        let request = self.as_it_stands(caller, request)?;
-        let now = self.now();
-        let mut search = Search::new(self, &caller.product, &request, now, Some(&self.in_flight))?;
-        let mut outcome = self.take_first(caller, &request, &mut search, now).await?;
-        if outcome.is_none() && search.left_some {
-            // Those to whom jobs were left may have failed to take them.
-            search = Search::new(self, &caller.product, &request, now, None)?;
-            outcome = self.take_first(caller, &request, &mut search, now).await?;
-        }
-        match outcome {
-            Some(attempt) => Ok(attempt),
-            None => Ok(Attempt::Done(ClaimOutcome::Nothing(search.reason()?))),
-        }
-    }
-
-    /// Takes the first job of the search that nobody else takes.
-    async fn take_first(
-        &self,
-        caller: &Caller,
-        request: &ClaimRequest,
-        search: &mut Search<'_>,
-        now: Timestamp,
-    ) -> Result<Option<Attempt>, Failure> {
-        while let Some(found) = search.next()? {
-            let job = Box::new(shown(found));
-            let Some(grant) = self.grant(caller, request, &job, now) else { continue };
-            let run = grant.run.clone().map(Box::new);
-            if request.dry_run {
-                return Ok(Some(Attempt::Done(self.granted(Box::new(grant.job), run)?)));
-            }
-            let reserved = self.in_flight.reserve(&job.id);
-            let committed = self.store.job_commit(grant).await;
+    /// Claims until there is an answer; with it the queue's version at the last look. What changes after that look is
+    /// of a higher version.
+    async fn claim_now(&self, caller: &Caller, request: &ClaimRequest) -> Result<(u64, ClaimOutcome), Failure> {
+        loop {
+            let (version, plan) = self.store.look(|look| {
+                let version = look.version()?;
+                self.plan_claim(look, caller, request).map(|plan| (version, plan))
+            })?;
+            let (commit, reserved, brief) = match plan {
+                Plan::Done(outcome) => return Ok((version, outcome)),
+                Plan::Take { commit, reserved, brief } => (commit, reserved, brief),
+            };
+            let run = commit.run.clone();
+            let committed = self.store.job_commit(commit).await;
             drop(reserved);
             match committed {
-                Ok(job) => return Ok(Some(Attempt::Done(self.granted(shown(job), run)?))),
-                Err(CommitError::Conflict | CommitError::LockTaken) => {}
-                Err(CommitError::NoSeat) => {
-                    return Ok(Some(Attempt::Done(ClaimOutcome::Nothing(EmptyReason::NoSeat))));
-                }
-                Err(CommitError::ClaimTaken) => return Ok(Some(Attempt::Again)),
+                Ok(job) => return Ok((version, self.granted(shown(job), run, brief)?)),
+                // Somebody was faster, with the job, with its lock, or with the same claim: look what stands now.
+                Err(CommitError::Conflict | CommitError::LockTaken | CommitError::ClaimTaken) => {}
+                Err(CommitError::NoSeat) => return Ok((version, ClaimOutcome::Nothing(EmptyReason::NoSeat))),
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(None)
     }
 
-    /// The change that gives the job to the factory; none when it is no longer to be had.
-    fn grant(&self, caller: &Caller, request: &ClaimRequest, job: &Job, now: Timestamp) -> Option<Box<Commit>> {
+    /// Everything that is read for a claim, at one moment.
+    fn plan_claim(&self, look: Look<'_>, caller: &Caller, request: &ClaimRequest) -> Result<Plan<'_>, Failure> {
+        if let Some(claimed) = self.granted_before(look, caller, request)? {
+            return Ok(Plan::Done(ClaimOutcome::Granted(Box::new(claimed))));
+        }
+        let request = as_it_stands(look, caller, request)?;
+        let now = self.now();
+        let search = Search { look, product: &caller.product, request: &request, now, in_flight: &self.in_flight };
+        let Found { job, reserved } = match search.first()? {
+            Ok(found) => found,
+            Err(reason) => return Ok(Plan::Done(ClaimOutcome::Nothing(reason))),
+        };
+        let commit = self.grant(caller, &request, &job, now)?;
+        let brief = brief(look, &commit.job)?;
+        if request.dry_run {
+            let Commit { job, run, .. } = *commit;
+            return Ok(Plan::Done(self.granted(Box::new(job), run, brief)?));
+        }
+        Ok(Plan::Take { commit, reserved, brief })
+    }
+
+    /// The change that gives the job to the factory.
+    fn grant(
+        &self,
+        caller: &Caller,
+        request: &ClaimRequest,
+        job: &Job,
+        now: Timestamp,
+    ) -> Result<Box<Commit>, Problem> {
         let input = Input::Claim { factory: request.factory_id.clone(), ttl: self.options.lease_ttl };
-        let step = lifecycle::step(job, None, &input, now).ok()?;
+        let step = lifecycle::step(job, None, &input, now)?;
         let mut commit = Commit::of(job, step, now);
         commit.urgency = Urgency::Claim;
         if let Some(grant) = &mut commit.lease.granted {
             grant.seats = Some(request.seats);
             grant.asked = caller.repeat.as_ref().map(|repeat| (repeat.key.clone(), asked(request)));
         }
-        Some(commit)
+        Ok(commit)
     }
 
     /// What this very claim was granted before, if its answer got lost and its lease lives.
-    fn granted_before(&self, caller: &Caller, request: &ClaimRequest) -> Result<Option<Claimed>, Failure> {
+    fn granted_before(
+        &self,
+        look: Look<'_>,
+        caller: &Caller,
+        request: &ClaimRequest,
+    ) -> Result<Option<Claimed>, Failure> {
         let Some(repeat) = &caller.repeat else { return Ok(None) };
-        let Some((job, before)) = self.store.grant_load(&caller.product, &repeat.key)? else { return Ok(None) };
+        let Some((job, before)) = look.granted(&caller.product, &repeat.key)? else { return Ok(None) };
         if before != asked(request) {
             return Err(key_misused(&repeat.key).into());
         }
-        let run = self.load(&caller.product, &job.id)?.run.map(Box::new);
-        match self.granted(Box::new(shown(job)), run)? {
+        let run = look.job(&caller.product, &job.id)?.and_then(|snapshot| snapshot.run);
+        let brief = brief(look, &job)?;
+        match self.granted(Box::new(shown(job)), run, brief)? {
             ClaimOutcome::Granted(mut claimed) => {
                 let expires_at = claimed.job.lease.as_ref().map(|lease| lease.expires_at);
                 let left = expires_at.map_or(0, |at| at.as_millisecond() - self.now().as_millisecond());
@@ -157,44 +175,18 @@ impl Service {
         }
     }
 
-    /// The request with what the factory cannot know: locks that are taken elsewhere, seats that are taken already.
-    fn as_it_stands(&self, caller: &Caller, request: &ClaimRequest) -> Result<ClaimRequest, StoreError> {
-        let mut request = request.clone();
-        let taken = self.store.seats_taken(&caller.product, &request.factory_id)?;
-        request.seats_free = request.seats_free.min(request.seats.saturating_sub(taken));
-        request.busy_locks.extend(self.store.locks_list(&caller.product)?);
-        Ok(request)
-    }
-
-    fn granted(&self, job: Box<Job>, run: Option<Box<Run>>) -> Result<ClaimOutcome, Failure> {
+    fn granted(&self, job: Box<Job>, run: Option<Run>, brief: Brief) -> Result<ClaimOutcome, Failure> {
         let run = run.ok_or_else(|| Problem::new(ErrorCode::Unavailable, format!("job `{}` has no run", job.id)))?;
-        let (_, body) = self.store.texts_load(&job.product, &job.id)?.unwrap_or_default();
-        let mut earlier = if run.number > 1 { self.store.runs_list(&job.product, &job.id)? } else { Vec::new() };
-        earlier.retain(|other| other.number < run.number);
         Ok(ClaimOutcome::Granted(Box::new(Claimed {
             lease: LeaseGrant { epoch: job.lease_epoch, ttl_ms: self.options.lease_ttl.millis() },
             manifest: job.manifest.clone(),
-            body,
-            persona: self.persona(&job)?,
+            body: brief.body,
+            persona: brief.persona,
             checkpoint: job.checkpoint.clone(),
-            earlier,
-            run: *run,
+            earlier: brief.earlier,
+            run,
             job: *job,
         })))
-    }
-
-    /// What the job's version of its profile puts before the body.
-    fn persona(&self, job: &Job) -> Result<Option<String>, Failure> {
-        let Some(named) = &job.profile else { return Ok(None) };
-        let Some(text) = self.store.profile_load(&named.name, &named.version)? else { return Ok(None) };
-        match profile::parse(&text, &named.name) {
-            Ok(profile) => Ok(Some(profile.persona).filter(|persona| !persona.trim().is_empty())),
-            Err(mistakes) => {
-                let message =
-                    format!("profile `{}` of version {} cannot be read: {mistakes}", named.name, named.version);
-                Err(Problem::new(ErrorCode::Unavailable, message).into())
-            }
-        }
     }
 
     /// Remembers what a factory offers, for `explain`; written only when it is something new.
@@ -210,6 +202,36 @@ impl Service {
         }
         self.offers.lock().unwrap_or_else(PoisonError::into_inner).insert(name, claim);
         Ok(())
+    }
+}
+
+/// The request with what the factory cannot know: locks that are taken elsewhere, seats that are taken already.
+fn as_it_stands(look: Look<'_>, caller: &Caller, request: &ClaimRequest) -> Result<ClaimRequest, StoreError> {
+    let mut request = request.clone();
+    let taken = look.seats_taken(&caller.product, &request.factory_id)?;
+    request.seats_free = request.seats_free.min(request.seats.saturating_sub(taken));
+    request.busy_locks.extend(look.locks(&caller.product)?);
+    Ok(request)
+}
+
+/// What the holder of a job, as it will be, is told besides the job.
+fn brief(look: Look<'_>, job: &Job) -> Result<Brief, Failure> {
+    let (_, body) = look.texts(&job.product, &job.id)?.unwrap_or_default();
+    let mut earlier = if job.runs > 1 { look.runs(&job.product, &job.id)? } else { Vec::new() };
+    earlier.retain(|run| run.number < job.runs);
+    Ok(Brief { body, persona: persona(look, job)?, earlier })
+}
+
+/// What the job's version of its profile puts before the body.
+fn persona(look: Look<'_>, job: &Job) -> Result<Option<String>, Failure> {
+    let Some(named) = &job.profile else { return Ok(None) };
+    let Some(text) = look.profile(&named.name, &named.version)? else { return Ok(None) };
+    match profile::parse(&text, &named.name) {
+        Ok(profile) => Ok(Some(profile.persona).filter(|persona| !persona.trim().is_empty())),
+        Err(mistakes) => {
+            let message = format!("profile `{}` of version {} cannot be read: {mistakes}", named.name, named.version);
+            Err(Problem::new(ErrorCode::Unavailable, message).into())
+        }
     }
 }
 
@@ -261,6 +283,15 @@ mod tests {
         store::{Place, Store},
     };
 
+    fn first_place(service: &Service) -> crate::store::Cursor {
+        let place = service.store.look(|look| {
+            let lanes = look.lanes("p", fleet_protocol::manifest::Priority::Medium, service.now())?;
+            look.places("p", &lanes[0], (crate::store::Cursor::START, 1))
+        });
+        let places: Result<_, StoreError> = place;
+        places.unwrap()[0]
+    }
+
     /// Whoever a job was left to may fail to take it; it is nobody's then, and must not be missed.
     #[tokio::test]
     async fn a_job_in_flight_is_left_to_others_only_while_there_are_more() {
@@ -278,7 +309,7 @@ mod tests {
             ids.push(job.id);
         }
         let request = serde_json::from_str(r#"{"factoryId": "f", "seats": 9, "seatsFree": 9}"#).unwrap();
-        let _reserved = service.in_flight.reserve(&ids[0]).unwrap();
+        let _reserved = service.in_flight.reserve(first_place(&service)).unwrap();
         for expected in [&ids[1], &ids[0]] {
             let outcome = service.claim(&caller, &request).await.unwrap();
             let ClaimOutcome::Granted(claimed) = outcome else { panic!("{outcome:?}") };

@@ -34,4 +34,5 @@ pub(crate) use claim::ClaimOutcome;
 pub(crate) use core::Service;
 pub(crate) use failure::Failure;
 pub(crate) use fingerprint::fingerprint;
+pub(crate) use output::decode;
 pub(crate) use submit::{Submitted, TaskText};

@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
 use fleet_protocol::{
     ErrorCode, JobId, Problem, Run, Span, Stage,
-    api::{Encoding, LogAppend, LogAppended, LogChunk, LogStream, LogsQuery},
+    api::{Encoding, LogAppend, LogAppended, LogChunk, LogPlace, LogStream, LogsQuery},
 };
 use serde_json::json;
 
@@ -38,13 +39,14 @@ impl Service {
         self: &Arc<Self>,
         caller: &Caller,
         id: &JobId,
-        append: LogAppend,
+        place: LogPlace,
+        bytes: Bytes,
     ) -> Result<LogAppended, Failure> {
         let (service, caller, id) = (Arc::clone(self), caller.clone(), id.clone());
-        let epoch = append.lease_epoch;
+        let epoch = place.lease_epoch;
         let (judge, judged) = (caller.clone(), id.clone());
         // Waiting for a lock on a file may take a while; the threads that serve everybody do not.
-        let outcome = blocking(move || service.append_locked(&judge, &judged, &append)).await;
+        let outcome = blocking(move || service.append_locked(&judge, &judged, (&place, &bytes))).await;
         if matches!(&outcome, Err(Failure::Problem(problem)) if problem.code == ErrorCode::Fenced) {
             let job = self.load(&caller.product, &id)?.job;
             self.note_refusal(&caller, &job, Some(epoch), self.now()).await?;
@@ -52,22 +54,31 @@ impl Service {
         outcome
     }
 
-    fn append_locked(&self, caller: &Caller, id: &JobId, append: &LogAppend) -> Result<LogAppended, Failure> {
-        // Before a file is made for it.
-        self.may_append(caller, id, append)?;
-        let bytes = decode(append)?;
-        let name = StreamName { job: id.clone(), run: append.run, stream: append.stream };
+    fn append_locked(
+        &self,
+        caller: &Caller,
+        id: &JobId,
+        (place, bytes): (&LogPlace, &[u8]),
+    ) -> Result<LogAppended, Failure> {
+        let name = StreamName { job: id.clone(), run: place.run, stream: place.stream };
+        if !self.logs.is_there(&name) {
+            // Before a file is made for it.
+            self.may_append(caller, id, place)?;
+        }
+        if !u64::try_from(bytes.len()).is_ok_and(|length| length <= PIECE) {
+            let message = format!("more than {PIECE} bytes at once; send them in pieces");
+            return Err(Problem::new(ErrorCode::TooLarge, message).into());
+        }
         let now = self.now();
-        let next_offset =
-            self.logs.append(&name, (append.offset, &bytes), now, || self.may_append(caller, id, append))?;
+        let next_offset = self.logs.append(&name, (place.offset, bytes), now, || self.may_append(caller, id, place))?;
         Ok(LogAppended { next_offset })
     }
 
     /// Whether the sender may add to a run's output: it holds the job, or held it last and the job was not finished off.
-    fn may_append(&self, caller: &Caller, id: &JobId, append: &LogAppend) -> Result<(), Failure> {
+    fn may_append(&self, caller: &Caller, id: &JobId, place: &LogPlace) -> Result<(), Failure> {
         let snapshot = self.load(&caller.product, id)?;
         let job = &snapshot.job;
-        let probe = Input::Renew { lease_epoch: append.lease_epoch, ttl: Span::from_millis(0) };
+        let probe = Input::Renew { lease_epoch: place.lease_epoch, ttl: Span::from_millis(0) };
         match lifecycle::step(job, snapshot.run.as_ref(), &probe, self.now()) {
             // The last lines of a run may come after its end.
             Err(problem)
@@ -80,10 +91,10 @@ impl Service {
         }
         check_holder(caller, job)?;
         match snapshot.run {
-            Some(run) if run.number == append.run && run.lease_epoch == append.lease_epoch => Ok(()),
+            Some(run) if run.number == place.run && run.lease_epoch == place.lease_epoch => Ok(()),
             _ => Err(Problem::new(
                 ErrorCode::InvalidRequest,
-                format!("run {} is not the run of lease epoch {}", append.run, append.lease_epoch),
+                format!("run {} is not the run of lease epoch {}", place.run, place.lease_epoch),
             )
             .into()),
         }
@@ -143,17 +154,14 @@ impl Service {
     }
 }
 
-fn decode(append: &LogAppend) -> Result<Vec<u8>, Problem> {
-    let bytes = match append.encoding {
-        Encoding::Text => append.data.clone().into_bytes(),
+/// The bytes that stand in JSON.
+pub(crate) fn decode(append: LogAppend) -> Result<Bytes, Problem> {
+    match append.encoding {
+        Encoding::Text => Ok(append.data.into()),
         Encoding::Base64 => BASE64_STANDARD
             .decode(&append.data)
-            .map_err(|_| Problem::new(ErrorCode::InvalidRequest, "`data` is not base64, as `encoding` says"))?,
-    };
-    if u64::try_from(bytes.len()).is_ok_and(|length| length <= PIECE) {
-        Ok(bytes)
-    } else {
-        Err(Problem::new(ErrorCode::TooLarge, format!("more than {PIECE} bytes at once; send them in pieces")))
+            .map(Bytes::from)
+            .map_err(|_| Problem::new(ErrorCode::InvalidRequest, "`data` is not base64, as `encoding` says")),
     }
 }
 

@@ -6,13 +6,14 @@ use fleet_protocol::{
     Bucket, Job, Run, Stage,
     api::{Alert, JobsQuery, RunningJob, StatusView},
     job::BlockReason,
+    manifest::Priority,
 };
 use jiff::Timestamp;
 
 use super::{Failure, Service, blocking::blocking, caller::Caller};
 use crate::{
     scheduler::{self, Obstacle},
-    store::{Cursor, Lane, LaneKind, StoreError, Window},
+    store::{Cursor, LaneKind, StoreError},
 };
 
 /// Jobs that are named by alerts of one kind.
@@ -91,22 +92,24 @@ impl Service {
         if factories.is_empty() {
             return Ok(alerts);
         }
-        for route in self.store.routes_list(product)? {
-            for priority in fleet_protocol::manifest::Priority::ALL {
-                let lane = Lane { kind: LaneKind::Route(route.clone()), priority: *priority };
-                let first = |limit| {
-                    let window = Window { after: Cursor::START, limit };
-                    self.store.lane_page(product, &lane, window, &|_| false)
-                };
-                let Some(job) = first(1)?.jobs.pop() else { continue };
-                if let Some(lacking) = lacking_everywhere(&job, &factories, self.now()) {
-                    let message = format!("no factory can take `{}` ({}): {lacking}", job.title, job.id);
-                    let jobs = first(NAMED)?.jobs.into_iter().map(|job| job.id).collect();
-                    alerts.push(Alert { code: "unroutable_job".to_owned(), message, jobs });
+        self.store.look(|look| {
+            let now = self.now();
+            for priority in Priority::ALL {
+                for lane in look.lanes(product, *priority, now)? {
+                    if lane.kind != LaneKind::Ready {
+                        continue;
+                    }
+                    let Some(first) = look.places(product, &lane, (Cursor::START, 1))?.pop() else { continue };
+                    let job = look.at(first)?;
+                    if let Some(lacking) = lacking_everywhere(&job, &factories, now) {
+                        let message = format!("no factory can take `{}` ({}): {lacking}", job.title, job.id);
+                        let jobs = look.of_route(product, &lane, NAMED)?.into_iter().map(|job| job.id).collect();
+                        alerts.push(Alert { code: "unroutable_job".to_owned(), message, jobs });
+                    }
                 }
             }
-        }
-        Ok(alerts)
+            Ok(alerts)
+        })
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use fleet_protocol::Run;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -11,38 +10,48 @@ use super::{
     commit::{Answer, Commit, Content, Expect, Extension, Grant, LeaseChange, Offer, Refused},
     deps,
     error::CommitError,
-    row::Columns,
+    render::Rendered,
+    row::{Columns, Sorting},
 };
 use crate::lifecycle::Draft;
 
 /// A change of a job, new or old.
-pub(super) fn commit(conn: &Connection, commit: &Commit) -> Result<(), CommitError> {
+pub(super) fn commit(conn: &Connection, commit: &Commit, rendered: &Rendered) -> Result<(), CommitError> {
     let pk = match commit.expect {
-        Expect::New => insert(conn, commit)?,
-        Expect::Unchanged { rev, lease_expires_at } => update(conn, commit, rev, lease_expires_at)?,
+        Expect::New => insert(conn, commit, &rendered.job)?,
+        Expect::Unchanged { rev, lease_expires_at } => {
+            let pk = find(conn, commit, rev, lease_expires_at)?;
+            if let Some(grant) = &commit.lease.granted {
+                check_seats(conn, commit, grant)?;
+            }
+            update(conn, pk, commit, &rendered.job)?;
+            pk
+        }
     };
     if let Some(content) = &commit.content {
         write_content(conn, pk, commit, content)?;
     }
-    if let Some(run) = &commit.run {
-        write_run(conn, pk, run)?;
+    if let (Some(run), Some(doc)) = (&commit.run, &rendered.run) {
+        write_run(conn, (pk, run.number), doc)?;
     }
     write_lease(conn, pk, commit, &commit.lease)?;
-    write_events(conn, pk, &commit.events, commit.at)?;
+    for (event, data) in commit.events.iter().zip(&rendered.events) {
+        write_event(conn, pk, (event, data), commit.at)?;
+    }
     if let Some(answer) = &commit.answer {
         write_answer(conn, &commit.job.product, answer, commit.at)?;
     }
     Ok(())
 }
 
-fn insert(conn: &Connection, commit: &Commit) -> Result<i64, CommitError> {
+fn insert(conn: &Connection, commit: &Commit, doc: &str) -> Result<i64, CommitError> {
     let job = &commit.job;
-    let columns = Columns::of(job)?;
+    let (columns, sorting) = (Columns::of(job), Sorting::of(job));
     let fingerprint = commit.content.as_ref().map_or("", |content| content.fingerprint.as_str());
     conn.prepare_cached(
-        "INSERT INTO jobs (id, product, file, idempotency_key, fingerprint, stage, priority, route, lock, engine, \
-         parent_id, held, dep_failed, retry_not_before, rev, lease_epoch, created_at, updated_at, doc) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 1, ?15, ?16, ?17, ?18)",
+        "INSERT INTO jobs (id, product, file, idempotency_key, fingerprint, stage, priority, route, tagset, lock, \
+         engine, parent_id, held, dep_failed, retry_not_before, rev, lease_epoch, created_at, updated_at, doc) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 1, ?16, ?17, ?18, ?19)",
     )?
     .execute(params![
         job.id.as_str(),
@@ -51,9 +60,10 @@ fn insert(conn: &Connection, commit: &Commit) -> Result<i64, CommitError> {
         job.idempotency_key,
         fingerprint,
         columns.stage,
-        columns.priority,
-        columns.route,
-        columns.lock,
+        sorting.priority,
+        sorting.route,
+        sorting.tagset,
+        sorting.lock,
         columns.engine,
         columns.parent_id,
         columns.held,
@@ -62,27 +72,25 @@ fn insert(conn: &Connection, commit: &Commit) -> Result<i64, CommitError> {
         columns.lease_epoch,
         Millis(job.created_at),
         columns.updated_at,
-        columns.doc,
+        doc,
     ])?;
     Ok(conn.last_insert_rowid())
 }
 
-fn update(
-    conn: &Connection,
-    commit: &Commit,
-    rev: u64,
-    lease_expires_at: Option<Timestamp>,
-) -> Result<i64, CommitError> {
-    let columns = Columns::of(&commit.job)?;
+/// The row of the job, if it is as it was read.
+fn find(conn: &Connection, commit: &Commit, rev: u64, lease_expires_at: Option<Timestamp>) -> Result<i64, CommitError> {
     // Looked up first: `RETURNING` would build a table in memory for its one number.
-    let pk = conn
-        .prepare_cached("SELECT pk FROM jobs WHERE id = ?1 AND product = ?2 AND rev = ?3 AND lease_expires_at IS ?4")?
+    conn.prepare_cached("SELECT pk FROM jobs WHERE id = ?1 AND product = ?2 AND rev = ?3 AND lease_expires_at IS ?4")?
         .query_row(
             params![commit.job.id.as_str(), commit.job.product, Count(rev), lease_expires_at.map(Millis)],
             |row| row.get(0),
         )
         .optional()?
-        .ok_or(CommitError::Conflict)?;
+        .ok_or(CommitError::Conflict)
+}
+
+fn update(conn: &Connection, pk: i64, commit: &Commit, doc: &str) -> Result<(), CommitError> {
+    let columns = Columns::of(&commit.job);
     // The columns of a submission (route, lock, priority, …) are left alone here: their indexes need no new entry.
     conn.prepare_cached(
         "UPDATE jobs SET rev = rev + 1, stage = ?2, engine = ?3, held = ?4, dep_failed = ?5, retry_not_before = ?6, \
@@ -102,17 +110,26 @@ fn update(
         columns.lease_expires_at,
         columns.lease_status,
         columns.updated_at,
-        columns.doc,
+        doc,
     ])?;
-    Ok(pk)
+    Ok(())
 }
 
 fn write_content(conn: &Connection, pk: i64, commit: &Commit, content: &Content) -> Result<(), CommitError> {
     let job = &commit.job;
     if commit.expect != Expect::New {
-        let columns = Columns::of(job)?;
-        conn.prepare_cached("UPDATE jobs SET fingerprint = ?2, priority = ?3, route = ?4, lock = ?5 WHERE pk = ?1")?
-            .execute(params![pk, content.fingerprint, columns.priority, columns.route, columns.lock])?;
+        let sorting = Sorting::of(job);
+        conn.prepare_cached(
+            "UPDATE jobs SET fingerprint = ?2, priority = ?3, route = ?4, tagset = ?5, lock = ?6 WHERE pk = ?1",
+        )?
+        .execute(params![
+            pk,
+            content.fingerprint,
+            sorting.priority,
+            sorting.route,
+            sorting.tagset,
+            sorting.lock
+        ])?;
         conn.prepare_cached("DELETE FROM tags WHERE job = ?1")?.execute([pk])?;
         conn.prepare_cached("DELETE FROM deps WHERE job = ?1")?.execute([pk])?;
     }
@@ -146,11 +163,11 @@ fn write_content(conn: &Connection, pk: i64, commit: &Commit, content: &Content)
     Ok(())
 }
 
-fn write_run(conn: &Connection, pk: i64, run: &Run) -> Result<(), CommitError> {
+fn write_run(conn: &Connection, (pk, number): (i64, u32), doc: &str) -> Result<(), CommitError> {
     conn.prepare_cached(
         "INSERT INTO runs (job, number, doc) VALUES (?1, ?2, ?3) ON CONFLICT (job, number) DO UPDATE SET doc = excluded.doc",
     )?
-    .execute(params![pk, run.number, Json(run)])?;
+    .execute(params![pk, number, doc])?;
     Ok(())
 }
 
@@ -172,15 +189,16 @@ fn write_lease(conn: &Connection, pk: i64, commit: &Commit, change: &LeaseChange
     Ok(())
 }
 
+/// Looked at before anything is written: a refusal is common, and leaves nothing to be undone.
+fn check_seats(conn: &Connection, commit: &Commit, grant: &Grant) -> Result<(), CommitError> {
+    let Some(seats) = grant.seats else { return Ok(()) };
+    let taken: u32 = conn
+        .prepare_cached("SELECT count(*) FROM leases WHERE product = ?1 AND holder = ?2 AND status = 'active'")?
+        .query_row(params![commit.job.product, grant.holder], |row| row.get(0))?;
+    if taken >= seats { Err(CommitError::NoSeat) } else { Ok(()) }
+}
+
 fn grant_lease(conn: &Connection, pk: i64, commit: &Commit, grant: &Grant) -> Result<(), CommitError> {
-    if let Some(seats) = grant.seats {
-        let taken: u32 = conn
-            .prepare_cached("SELECT count(*) FROM leases WHERE product = ?1 AND holder = ?2 AND status = 'active'")?
-            .query_row(params![commit.job.product, grant.holder], |row| row.get(0))?;
-        if taken >= seats {
-            return Err(CommitError::NoSeat);
-        }
-    }
     let (key, hash) = grant.asked.as_ref().map(|(key, hash)| (key, hash)).unzip();
     conn.prepare_cached(
         "INSERT INTO leases (job, epoch, product, holder, status, claimed_at, expires_at, claim_key, claim_hash) \
@@ -199,24 +217,22 @@ fn grant_lease(conn: &Connection, pk: i64, commit: &Commit, grant: &Grant) -> Re
     Ok(())
 }
 
-fn write_events(conn: &Connection, pk: i64, events: &[Draft], at: Timestamp) -> Result<(), CommitError> {
-    for event in events {
-        // The number is given here, under the write lock, and taken back with the savepoint: no gap, no double.
-        conn.prepare_cached(
-            "INSERT INTO events (job, seq, type, at, actor, stage_from, stage_to, lease_epoch, data) \
-             VALUES (?1, (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE job = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        )?
-        .execute(params![
-            pk,
-            event.event_type.as_str(),
-            Millis(at),
-            event.actor,
-            event.stage_from.map(|stage| stage.as_str()),
-            event.stage_to.map(|stage| stage.as_str()),
-            Count(event.lease_epoch),
-            Json(&event.data),
-        ])?;
-    }
+fn write_event(conn: &Connection, pk: i64, (event, data): (&Draft, &str), at: Timestamp) -> Result<(), CommitError> {
+    // The number is given here, under the write lock, and taken back with the change: no gap, no double.
+    conn.prepare_cached(
+        "INSERT INTO events (job, seq, type, at, actor, stage_from, stage_to, lease_epoch, data) \
+         VALUES (?1, (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE job = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![
+        pk,
+        event.event_type.as_str(),
+        Millis(at),
+        event.actor,
+        event.stage_from.map(|stage| stage.as_str()),
+        event.stage_to.map(|stage| stage.as_str()),
+        Count(event.lease_epoch),
+        data,
+    ])?;
     Ok(())
 }
 
@@ -254,7 +270,7 @@ pub(super) fn refuse(conn: &Connection, refused: &Refused) -> Result<bool, Commi
     if first == 0 {
         return Ok(false);
     }
-    write_events(conn, pk, std::slice::from_ref(&refused.event), refused.at)?;
+    write_event(conn, pk, (&refused.event, &refused.event.data.to_string()), refused.at)?;
     Ok(true)
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::lifecycle::{Draft, Step};
 
 /// One change of one job: its record, its run, its lease and the lines of its history.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Commit {
     pub expect: Expect,
     /// As it shall be. Its `rev` is given by the store.
@@ -151,12 +151,19 @@ impl Commit {
 
     /// The job as it stands once this is made.
     pub fn outcome(&self) -> Box<Job> {
-        let mut job = Box::new(self.job.clone());
-        job.rev = match self.expect {
+        Box::new(Job { rev: self.rev(), ..self.job.clone() })
+    }
+
+    /// The same, when nothing else of it is wanted any more.
+    pub(super) fn into_outcome(self) -> Box<Job> {
+        Box::new(Job { rev: self.rev(), ..self.job })
+    }
+
+    const fn rev(&self) -> u64 {
+        match self.expect {
             Expect::New => 1,
             Expect::Unchanged { rev, .. } => rev + 1,
-        };
-        job
+        }
     }
 
     /// About how many bytes it writes.

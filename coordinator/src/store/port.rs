@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{Arc, OnceLock},
 };
 
@@ -17,11 +18,12 @@ use super::{
     deps::{self, Target},
     error::{CommitError, OpenError, StoreError},
     expiry::{self, Expired, Expiry},
+    look::Look,
     place::Place,
-    queue::{self, Candidate, Lane, LanePage, Place as Cursor, Window},
+    queue::{self, Candidate, Place as Cursor},
     readers::Readers,
     records::{self, Page, Snapshot},
-    wake::Wake,
+    wake::{Wake, Watcher},
     writer::{Op, Writer},
 };
 
@@ -47,6 +49,11 @@ impl Store {
         })
     }
 
+    /// The file that grows with every commit, and whom to tell that it did; none in memory.
+    pub fn watcher(&self) -> Option<(PathBuf, Watcher)> {
+        Some((self.place.wal()?, Watcher::of(Arc::clone(&self.wake))))
+    }
+
     fn writer(&self) -> Result<&Writer, StoreError> {
         if let Some(writer) = self.writer.get() {
             return Ok(writer);
@@ -58,9 +65,10 @@ impl Store {
 
     /// Writes one change of one job, whole or not at all. Gives the job as it stands then.
     pub async fn job_commit(&self, commit: Box<Commit>) -> Result<Box<Job>, CommitError> {
-        let job = commit.outcome();
-        self.writer()?.write(Op::Commit(commit)).await?;
-        Ok(job)
+        let commit: Arc<Commit> = Arc::from(commit);
+        self.writer()?.write(Op::commit(Arc::clone(&commit))?).await?;
+        // The writer has given its share back.
+        Ok(Arc::unwrap_or_clone(commit).into_outcome())
     }
 
     /// Moves the expiry of a lease.
@@ -109,6 +117,11 @@ impl Store {
     /// Shows that the database can be written.
     pub async fn probe(&self) -> Result<(), CommitError> {
         self.writer()?.write(Op::Probe).await
+    }
+
+    /// Several reads of one moment.
+    pub fn look<T, E: From<StoreError>>(&self, read: impl FnOnce(Look<'_>) -> Result<T, E>) -> Result<T, E> {
+        self.readers.look(read)
     }
 
     /// A job and its newest run.
@@ -181,22 +194,6 @@ impl Store {
         self.readers.read("list blocked jobs", |conn| queue::blocked(conn, after, limit))
     }
 
-    /// The routes that have claimable jobs.
-    pub fn routes_list(&self, product: &str) -> Result<Vec<String>, StoreError> {
-        self.readers.read("list routes", |conn| queue::routes(conn, product))
-    }
-
-    /// The next claimable jobs of a lane, without those whose id `left` knows.
-    pub fn lane_page(
-        &self,
-        product: &str,
-        lane: &Lane,
-        window: Window,
-        left: &dyn Fn(&str) -> bool,
-    ) -> Result<LanePage, StoreError> {
-        self.readers.read("look for work", |conn| queue::lane(conn, product, lane, window, left))
-    }
-
     /// When the next delayed job is due.
     pub fn next_due(&self, product: &str, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         self.readers.read("look for delayed jobs", |conn| queue::next_due(conn, product, now))
@@ -217,11 +214,6 @@ impl Store {
         self.readers.read("count seats", |conn| queue::seats_taken(conn, product, factory))
     }
 
-    /// The job granted under a claim's key while its lease lives, and what had been asked.
-    pub fn grant_load(&self, product: &str, key: &str) -> Result<Option<(Job, String)>, StoreError> {
-        self.readers.read("look up a claim", |conn| queue::granted(conn, product, key))
-    }
-
     /// Jobs by stage.
     pub fn stage_counts(&self, product: &str) -> Result<BTreeMap<Stage, u64>, StoreError> {
         self.readers.read("count jobs", |conn| queue::counts(conn, product))
@@ -230,21 +222,6 @@ impl Store {
     /// Jobs whose retry time lies ahead.
     pub fn delayed_count(&self, product: &str, now: Timestamp) -> Result<u64, StoreError> {
         self.readers.read("count delayed jobs", |conn| queue::delayed(conn, product, now))
-    }
-
-    /// A job that waits for dependencies.
-    pub fn job_blocked(&self, product: &str) -> Result<Option<Job>, StoreError> {
-        self.readers.read("look for blocked jobs", |conn| queue::one_blocked(conn, product))
-    }
-
-    /// A queued job that an operator keeps back.
-    pub fn job_held_back(&self, product: &str) -> Result<Option<Job>, StoreError> {
-        self.readers.read("look for jobs on hold", |conn| queue::one_held_back(conn, product))
-    }
-
-    /// A job whose retry time lies ahead.
-    pub fn job_due_next(&self, product: &str, now: Timestamp) -> Result<Option<Job>, StoreError> {
-        self.readers.read("look for delayed jobs", |conn| queue::one_delayed(conn, product, now))
     }
 
     /// Blocked jobs with a failed dependency.

@@ -12,32 +12,23 @@ use super::{
     row::{self, COLUMNS},
 };
 
-/// Claimable jobs that are equally urgent, in the order in which they get their turn.
+/// Claimable jobs that are equally urgent and suit the same factories, in the order in which they get their turn. Of those
+/// that stand in line for one lock it has only the first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lane {
-    pub kind: LaneKind,
     pub priority: Priority,
+    /// What all of them demand.
+    pub route: String,
+    pub kind: LaneKind,
 }
 
-/// What the jobs of a lane have in common.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How the jobs of a lane are ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LaneKind {
-    /// They suit the same factories; the oldest comes first.
-    Route(String),
+    /// The oldest comes first.
+    Ready,
     /// They waited for a retry time that has come by this moment; the one that was due first comes first.
     Due(Timestamp),
-}
-
-/// The next jobs of a lane.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LanePage {
-    pub jobs: Vec<Job>,
-    /// Where to go on.
-    pub after: Place,
-    /// Whether there is nothing to go on to.
-    pub at_end: bool,
-    /// How many were left to somebody else.
-    pub left: u32,
 }
 
 /// A job, and its place among those that are looked through.
@@ -47,8 +38,8 @@ pub struct Candidate {
     pub place: Place,
 }
 
-/// How far a lane has been looked through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Where a job lies among others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     due: i64,
     pk: i64,
@@ -69,73 +60,107 @@ pub(super) fn raise_version(conn: &Connection) -> rusqlite::Result<u64> {
         .map(|count| count.0)
 }
 
-/// Every route that has a claimable job. Each costs one step in the index, however many jobs it has.
-pub(super) fn routes(conn: &Connection, product: &str) -> rusqlite::Result<Vec<String>> {
-    conn.prepare_cached(
-        "WITH RECURSIVE found (route) AS (
-             SELECT (SELECT min(route) FROM jobs INDEXED BY jobs_ready
-                     WHERE product = ?1 AND stage = 'queued' AND held = 0 AND retry_not_before IS NULL)
-             UNION ALL
-             SELECT (SELECT min(route) FROM jobs INDEXED BY jobs_ready
-                     WHERE product = ?1 AND stage = 'queued' AND held = 0 AND retry_not_before IS NULL
-                     AND route > found.route)
-             FROM found WHERE found.route IS NOT NULL
-         ) SELECT route FROM found WHERE route IS NOT NULL",
-    )?
-    .query_map([product], |row| row.get(0))?
-    .collect()
+/// The routes of claimable jobs of one urgency. Each costs one step in the index, however many jobs it has.
+const READY_ROUTES: &str = "WITH RECURSIVE found (route) AS (
+         SELECT (SELECT min(route) FROM jobs INDEXED BY jobs_ready WHERE product = ?1 AND priority = ?2
+                 AND stage = 'queued' AND held = 0 AND retry_not_before IS NULL AND front = 1)
+         UNION ALL
+         SELECT (SELECT min(route) FROM jobs INDEXED BY jobs_ready WHERE product = ?1 AND priority = ?2
+                 AND stage = 'queued' AND held = 0 AND retry_not_before IS NULL AND front = 1
+                 AND route > found.route)
+         FROM found WHERE found.route IS NOT NULL
+     ) SELECT route FROM found WHERE route IS NOT NULL";
+
+/// Likewise of those that wait, or waited, for a retry time.
+const DUE_ROUTES: &str = "WITH RECURSIVE found (route) AS (
+         SELECT (SELECT min(route) FROM jobs INDEXED BY jobs_due WHERE product = ?1 AND priority = ?2
+                 AND stage = 'queued' AND held = 0 AND retry_not_before IS NOT NULL AND front = 1)
+         UNION ALL
+         SELECT (SELECT min(route) FROM jobs INDEXED BY jobs_due WHERE product = ?1 AND priority = ?2
+                 AND stage = 'queued' AND held = 0 AND retry_not_before IS NOT NULL AND front = 1
+                 AND route > found.route)
+         FROM found WHERE found.route IS NOT NULL
+     ) SELECT route FROM found WHERE route IS NOT NULL";
+
+/// The lanes of one urgency at a moment.
+pub(super) fn lanes(
+    conn: &Connection,
+    product: &str,
+    priority: Priority,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<Lane>> {
+    let mut lanes = Vec::new();
+    for (sql, kind) in [(READY_ROUTES, LaneKind::Ready), (DUE_ROUTES, LaneKind::Due(now))] {
+        let mut statement = conn.prepare_cached(sql)?;
+        let mut rows = statement.query((product, priority.rank()))?;
+        while let Some(row) = rows.next()? {
+            lanes.push(Lane { priority, route: row.get(0)?, kind });
+        }
+    }
+    Ok(lanes)
 }
 
-/// A part of a lane: up to `limit` places after `after`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    pub after: Place,
-    pub limit: u32,
-}
+const READY_PLACES: &str = "SELECT 0, pk FROM jobs INDEXED BY jobs_ready
+     WHERE product = ?1 AND priority = ?2 AND route = ?3 AND pk > ?4
+     AND stage = 'queued' AND held = 0 AND retry_not_before IS NULL AND front = 1 ORDER BY pk LIMIT ?5";
 
-/// The jobs in a window of a lane. Jobs that `left` says are somebody else's are not even taken apart.
-pub(super) fn lane(
+const DUE_PLACES: &str = "SELECT retry_not_before, pk FROM jobs INDEXED BY jobs_due
+     WHERE product = ?1 AND priority = ?2 AND route = ?3 AND (retry_not_before, pk) > (?4, ?5) AND retry_not_before <= ?6
+     AND stage = 'queued' AND held = 0 AND retry_not_before IS NOT NULL AND front = 1
+     ORDER BY retry_not_before, pk LIMIT ?7";
+
+/// Up to `limit` places of a lane after `after`. The jobs themselves are not touched.
+pub(super) fn places(
     conn: &Connection,
     product: &str,
     lane: &Lane,
-    Window { after, limit }: Window,
-    left: &dyn Fn(&str) -> bool,
-) -> rusqlite::Result<LanePage> {
+    (after, limit): (Place, u32),
+) -> rusqlite::Result<Vec<Place>> {
     let rank = lane.priority.rank();
-    let mut page = LanePage { jobs: Vec::new(), after, at_end: true, left: 0 };
-    let mut places = 0;
-    let mut take = |row: &Row<'_>| {
-        places += 1;
-        page.after = Place { due: row.get(19)?, pk: row.get(20)? };
-        if left(row.get_ref(0)?.as_str()?) {
-            page.left += 1;
-        } else {
-            page.jobs.push(row::read(row)?);
-        }
-        Ok(())
-    };
-    match &lane.kind {
-        LaneKind::Route(route) => conn
-            .prepare_cached(&format!(
-                "SELECT {COLUMNS}, 0, jobs.pk FROM jobs INDEXED BY jobs_ready
-                 WHERE product = ?1 AND route = ?2 AND priority = ?3 AND pk > ?4
-                 AND stage = 'queued' AND held = 0 AND retry_not_before IS NULL ORDER BY pk LIMIT ?5"
-            ))?
-            .query_map((product, route, rank, after.pk, limit), &mut take)?
-            .collect::<rusqlite::Result<()>>()?,
+    let place = |row: &Row<'_>| Ok(Place { due: row.get(0)?, pk: row.get(1)? });
+    match lane.kind {
+        LaneKind::Ready => conn
+            .prepare_cached(READY_PLACES)?
+            .query_map((product, rank, &lane.route, after.pk, limit), place)?
+            .collect(),
         LaneKind::Due(now) => conn
-            .prepare_cached(&format!(
-                "SELECT {COLUMNS}, jobs.retry_not_before, jobs.pk FROM jobs INDEXED BY jobs_delayed
-                 WHERE product = ?1 AND priority = ?2 AND retry_not_before <= ?3
-                 AND (retry_not_before, pk) > (?4, ?5)
-                 AND stage = 'queued' AND held = 0 AND retry_not_before IS NOT NULL
-                 ORDER BY retry_not_before, pk LIMIT ?6"
-            ))?
-            .query_map((product, rank, Millis(*now), after.due, after.pk, limit), &mut take)?
-            .collect::<rusqlite::Result<()>>()?,
+            .prepare_cached(DUE_PLACES)?
+            .query_map((product, rank, &lane.route, after.due, after.pk, Millis(now), limit), place)?
+            .collect(),
     }
-    page.at_end = places < limit;
-    Ok(page)
+}
+
+/// The job at a place.
+pub(super) fn at(conn: &Connection, place: Place) -> rusqlite::Result<Job> {
+    conn.prepare_cached(&format!("SELECT {COLUMNS} FROM jobs WHERE pk = ?1"))?.query_row([place.pk], row::read)
+}
+
+/// How many steps of SQLite's machine the looks for work on this connection took, since this was asked last.
+#[cfg(test)]
+pub(super) fn steps(conn: &Connection) -> rusqlite::Result<i32> {
+    let at = format!("SELECT {COLUMNS} FROM jobs WHERE pk = ?1");
+    let mut steps = 0;
+    for sql in [READY_ROUTES, DUE_ROUTES, READY_PLACES, DUE_PLACES, &at] {
+        steps += conn.prepare_cached(sql)?.reset_status(rusqlite::StatementStatus::VmStep);
+    }
+    Ok(steps)
+}
+
+/// Queued jobs of one route and urgency, the oldest first, whether or not they are the first of their line. Looks at the
+/// whole queue.
+pub(super) fn of_route(
+    conn: &Connection,
+    product: &str,
+    (route, priority): (&str, Priority),
+    limit: u32,
+) -> rusqlite::Result<Vec<Job>> {
+    conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM jobs INDEXED BY jobs_stage
+         WHERE product = ?1 AND stage = 'queued' AND held = 0 AND retry_not_before IS NULL
+         AND route = ?2 AND priority = ?3 ORDER BY pk LIMIT ?4"
+    ))?
+    .query_map((product, route, priority.rank(), limit), row::read)?
+    .collect()
 }
 
 fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {

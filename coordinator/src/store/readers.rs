@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use super::{
     error::StoreError,
+    look::Look,
     place::{Place, Role},
 };
 
@@ -31,20 +32,43 @@ impl Readers {
         doing: &'static str,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let conn = match self.idle().pop() {
-            Some(conn) => conn,
-            None => self.place.connect(Role::Reader).map_err(StoreError::doing("open a connection"))?,
-        };
+        let conn = self.take()?;
         let outcome = read(&conn).map_err(StoreError::doing(doing));
+        self.give_back(conn);
+        outcome
+    }
+
+    /// The same for several reads of one moment.
+    pub(super) fn look<T, E: From<StoreError>>(&self, read: impl FnOnce(Look<'_>) -> Result<T, E>) -> Result<T, E> {
+        let conn = self.take()?;
+        run(&conn, "BEGIN").map_err(StoreError::doing("begin to read"))?;
+        let outcome = read(Look::on(&conn));
+        // A connection whose transaction does not end is of no use to anyone.
+        run(&conn, "COMMIT").map_err(StoreError::doing("end a read"))?;
+        self.give_back(conn);
+        outcome
+    }
+
+    fn take(&self) -> Result<Connection, StoreError> {
+        match self.idle().pop() {
+            Some(conn) => Ok(conn),
+            None => self.place.connect(Role::Reader).map_err(StoreError::doing("open a connection")),
+        }
+    }
+
+    fn give_back(&self, conn: Connection) {
         let mut idle = self.idle();
         if idle.len() < KEPT {
             idle.push(conn);
         }
-        outcome
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
         // A list of connections is whole whatever its last user panicked over.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn run(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(sql)?.execute([]).map(drop)
 }

@@ -2,7 +2,10 @@
 //!
 //! Nothing stands in both, so the two cannot disagree. `actions` is not stored at all: it follows from the rest.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use fleet_protocol::{
     Job, JobId, JobResult, Manifest, Stage,
@@ -68,9 +71,6 @@ struct Rest<'a> {
 /// The values of a job's columns, ready to be bound.
 pub(super) struct Columns<'a> {
     pub(super) stage: &'static str,
-    pub(super) priority: u8,
-    pub(super) route: String,
-    pub(super) lock: Option<&'a str>,
     pub(super) engine: Option<&'a str>,
     pub(super) parent_id: Option<&'a str>,
     pub(super) held: bool,
@@ -82,17 +82,13 @@ pub(super) struct Columns<'a> {
     pub(super) lease_expires_at: Option<Millis>,
     pub(super) lease_status: Option<&'static str>,
     pub(super) updated_at: Millis,
-    pub(super) doc: String,
 }
 
 impl<'a> Columns<'a> {
-    pub(super) fn of(job: &'a Job) -> rusqlite::Result<Self> {
+    pub(super) fn of(job: &'a Job) -> Self {
         let lease = job.lease.as_ref();
-        Ok(Self {
+        Self {
             stage: job.stage.as_str(),
-            priority: job.priority.rank(),
-            route: route(&job.manifest),
-            lock: job.manifest.lock.as_deref(),
             engine: job.engine.as_deref(),
             parent_id: job.parent_id.as_ref().map(JobId::as_str),
             held: job.held,
@@ -105,9 +101,36 @@ impl<'a> Columns<'a> {
             lease_expires_at: lease.map(|lease| Millis(lease.expires_at)),
             lease_status: lease.map(|lease| lease.status.as_str()),
             updated_at: Millis(job.updated_at),
-            doc: write_doc(job)?,
-        })
+        }
     }
+}
+
+/// The columns that only new content changes: what jobs are sorted by.
+pub(super) struct Sorting<'a> {
+    pub(super) priority: u8,
+    pub(super) route: String,
+    pub(super) tagset: String,
+    pub(super) lock: Option<&'a str>,
+}
+
+impl<'a> Sorting<'a> {
+    pub(super) fn of(job: &'a Job) -> Self {
+        Self {
+            priority: job.priority.rank(),
+            route: route(&job.manifest),
+            tagset: tagset(&job.tags),
+            lock: job.manifest.lock.as_deref(),
+        }
+    }
+}
+
+/// The tags as one text: the same for the same tags.
+fn tagset(tags: &[String]) -> String {
+    if tags.is_empty() {
+        return String::new();
+    }
+    let tags: BTreeSet<&String> = tags.iter().collect();
+    serde_json::to_string(&tags).expect("a list of texts is JSON")
 }
 
 /// What a job demands of whoever runs it, as one text: jobs with the same route suit the same factories, so a claim
@@ -134,7 +157,8 @@ fn route(manifest: &Manifest) -> String {
     serde_json::to_string(&route).expect("texts and lists of texts are JSON")
 }
 
-fn write_doc(job: &Job) -> rusqlite::Result<String> {
+/// The document of a job.
+pub(super) fn write_doc(job: &Job) -> serde_json::Result<String> {
     // Taken apart in full: a new field of a job must be given a place here before this compiles.
     #[rustfmt::skip]
     let Job {
@@ -177,7 +201,7 @@ fn write_doc(job: &Job) -> rusqlite::Result<String> {
         manifest: Cow::Borrowed(manifest),
         extra: Cow::Borrowed(extra),
     };
-    serde_json::to_string(&rest).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+    serde_json::to_string(&rest)
 }
 
 fn text(text: Option<&String>) -> Option<Cow<'_, str>> {

@@ -12,7 +12,11 @@ use super::error::OpenError;
 const APPLICATION_ID: i64 = 0x464c_4554;
 
 /// Every step, in order.
-pub(super) const STEPS: &[&str] = &[include_str!("schema/0001.sql"), include_str!("schema/0002-retention.sql")];
+pub(super) const STEPS: &[&str] = &[
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002-retention.sql"),
+    include_str!("schema/0003-lines.sql"),
+];
 
 /// What a file turned out to be.
 #[derive(Debug, PartialEq, Eq)]
@@ -117,6 +121,29 @@ mod tests {
             migrate(&mut conn, STEPS).unwrap();
             assert_eq!(inspect(&conn, Path::new("test")).unwrap(), Found::Current, "from version {version}");
         }
+    }
+
+    #[test]
+    fn jobs_of_the_first_version_are_put_in_line() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn, &STEPS[..1]).unwrap();
+        for (pk, lock, stage) in
+            [(1, "'db'", "shipped"), (2, "'db'", "queued"), (3, "'db'", "queued"), (4, "NULL", "queued")]
+        {
+            conn.execute_batch(&format!(
+                "INSERT INTO jobs (pk, id, product, file, fingerprint, stage, priority, route, lock, held, dep_failed, rev,
+                 lease_epoch, created_at, updated_at, doc)
+                 VALUES ({pk}, 'j{pk}', 'p', 'f{pk}', '', '{stage}', 1, 'r', {lock}, 0, 0, 1, 0, 0, 0, '{{}}');
+                 INSERT INTO tags VALUES ({pk}, 'b'), ({pk}, 'a')"
+            ))
+            .unwrap();
+        }
+        migrate(&mut conn, STEPS).unwrap();
+        let mut jobs = conn.prepare("SELECT pk, tagset FROM jobs WHERE stage = 'queued' AND front = 1").unwrap();
+        let fronts: Vec<(i64, String)> =
+            jobs.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();
+        let tags = r#"["a","b"]"#.to_owned();
+        assert_eq!(fronts, [(2, tags.clone()), (4, tags)]);
     }
 
     #[test]

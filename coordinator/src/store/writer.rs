@@ -1,6 +1,7 @@
 //! The one thread that writes. It takes what waits, writes all of it in one transaction, and answers after the commit.
 //!
-//! Each change has a savepoint of its own: one that is refused takes nothing of the others with it. While one commit is
+//! A change that is refused takes nothing of the others with it. Most refusals come before anything is written; should
+//! one come halfway, the batch is undone and done again with a savepoint for each change. While one commit is
 //! on its way to the disk, the next batch gathers by itself. Those who were just answered are given a moment to ask
 //! again, a fraction of what the commit took; a writer that nobody presses waits for nobody.
 
@@ -24,9 +25,11 @@ use super::{
     error::{CommitError, StoreError},
     expiry::{self, Expired},
     place::{Place, Role},
+    render::Rendered,
     wake::Wake,
 };
 
+const BEGIN: &str = "BEGIN IMMEDIATE";
 /// Changes that may wait.
 const WAITING: usize = 2_048;
 /// Most changes, bytes and time of one transaction. The time bounds how long the first one waits for the last.
@@ -41,7 +44,7 @@ const WORTH_A_CHECKPOINT: u64 = 1024 * 1024;
 /// Something to write.
 #[derive(Debug)]
 pub(super) enum Op {
-    Commit(Box<Commit>),
+    Commit(Arc<Commit>, Rendered),
     Extend(Extension),
     Refuse(Box<Refused>),
     Offer(Box<Offer>),
@@ -162,65 +165,38 @@ impl Work {
             Ok(conn) => conn,
             Err(error) => return refuse_all(batch, &error),
         };
-        if let Err(error) = conn.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([])) {
+        if let Err(error) = run(&conn, BEGIN) {
             if conn.is_autocommit() {
                 self.conn = Some(conn);
             }
             return refuse_all(batch, &error);
         }
-        let mut written = Vec::with_capacity(batch.len());
-        match self.apply(&conn, batch, &mut written).and_then(|changed| commit(&conn, changed)) {
-            Ok(version) => {
+        let mut batch = batch;
+        match apply_all(&conn, &batch).and_then(|applied| commit(&conn, applied)) {
+            Ok((version, outcomes)) => {
                 if let Some(version) = version {
                     self.wake.publish(version);
                 }
                 self.conn = Some(conn);
-                for (reply, outcome) in written {
-                    // Whoever asked may have gone; what was written stays written.
+                for request in batch.drain(outcomes.len()..).rev() {
+                    self.left.push_front(request);
+                }
+                for (Request { op, reply }, outcome) in batch.into_iter().zip(outcomes) {
+                    // Whoever asked gets its share of the change back with the answer.
+                    drop(op);
+                    // It may have gone; what was written stays written.
                     let _ = reply.send(outcome);
                 }
             }
             Err(error) => {
                 // The connection is dropped with its transaction, whose fate only the file knows.
                 tracing::error!(%error, "a commit failed");
-                for (reply, _) in written {
+                for request in batch {
                     let unknown = StoreError::Unknown { reason: error.to_string() };
-                    let _ = reply.send(Err(unknown.into()));
+                    let _ = request.reply.send(Err(unknown.into()));
                 }
             }
         }
-    }
-
-    /// Applies each change of the batch; true when the queue is different afterwards. An error means that the whole
-    /// transaction is lost.
-    fn apply(
-        &mut self,
-        conn: &Connection,
-        batch: Vec<Request>,
-        written: &mut Vec<(oneshot::Sender<Outcome>, Outcome)>,
-    ) -> rusqlite::Result<bool> {
-        let start = Instant::now();
-        let mut changed = false;
-        let mut batch = batch.into_iter();
-        for Request { op, reply } in batch.by_ref() {
-            let outcome = apply_one(conn, &op);
-            let lost = conn.is_autocommit();
-            let outcome = outcome.map(|counts| changed |= counts);
-            let reason = outcome.as_ref().err().map(ToString::to_string);
-            written.push((reply, outcome));
-            if lost {
-                // Disk full, I/O error: SQLite has undone everything, not only this savepoint.
-                written.extend(batch.map(|request| (request.reply, Ok(()))));
-                return Err(gone(reason));
-            }
-            if start.elapsed() > BATCH_TIME {
-                break;
-            }
-        }
-        for request in batch.rev() {
-            self.left.push_front(request);
-        }
-        Ok(changed)
     }
 
     /// At the end of the program.
@@ -241,9 +217,18 @@ impl Work {
 }
 
 impl Op {
+    /// A change of a job, with its documents.
+    pub(super) fn commit(commit: Arc<Commit>) -> Result<Self, StoreError> {
+        let rendered = Rendered::of(&commit).map_err(|error| StoreError::Database {
+            doing: "write",
+            source: rusqlite::Error::ToSqlConversionFailure(error.into()),
+        })?;
+        Ok(Self::Commit(commit, rendered))
+    }
+
     fn weight(&self) -> usize {
         match self {
-            Self::Commit(commit) => commit.weight(),
+            Self::Commit(commit, _) => commit.weight(),
             _ => 256,
         }
     }
@@ -251,24 +236,68 @@ impl Op {
     fn urgency(&self) -> Urgency {
         match self {
             Self::Extend(_) => Urgency::Report,
-            Self::Commit(commit) => commit.urgency,
+            Self::Commit(commit, _) => commit.urgency,
             Self::Refuse(_) | Self::Offer(_) | Self::PruneAnswers(_) | Self::Expire(_) | Self::Probe => Urgency::Reap,
         }
     }
 }
 
-/// Applies one change inside a savepoint; true when it changes the queue for those who watch it.
-fn apply_one(conn: &Connection, op: &Op) -> Result<bool, CommitError> {
+/// What became of the changes of a batch, as far as its time went.
+#[derive(Default)]
+struct Applied {
+    outcomes: Vec<Outcome>,
+    /// Whether the queue is different for those who watch it.
+    changed: bool,
+}
+
+/// How changes of one transaction are kept apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Apart {
+    /// Not at all: for as long as none fails halfway, there is nothing to be undone.
+    Not,
+    /// Each has a savepoint of its own. SQLite then keeps a copy of every page that a change touches.
+    BySavepoints,
+}
+
+/// Applies each change of the batch. An error means that the whole transaction is lost.
+fn apply_all(conn: &Connection, batch: &[Request]) -> rusqlite::Result<Applied> {
+    if let Some(applied) = apply_some(conn, batch, Apart::Not)? {
+        return Ok(applied);
+    }
+    run(conn, "ROLLBACK")?;
+    run(conn, BEGIN)?;
+    Ok(apply_some(conn, batch, Apart::BySavepoints)?.expect("with savepoints no change spoils the others"))
+}
+
+/// Applies changes for as long as there is time; none when one of them failed halfway and nothing keeps it apart.
+fn apply_some(conn: &Connection, batch: &[Request], apart: Apart) -> rusqlite::Result<Option<Applied>> {
+    let start = Instant::now();
+    let mut applied = Applied::default();
+    for Request { op, .. } in batch {
+        let rows = conn.total_changes();
+        let outcome = match apart {
+            Apart::Not => apply_one(conn, op),
+            Apart::BySavepoints => apply_apart(conn, op),
+        };
+        if conn.is_autocommit() {
+            // Disk full, I/O error: SQLite has undone everything, not only this change.
+            return Err(gone(outcome.err().map(|error| error.to_string())));
+        }
+        if apart == Apart::Not && outcome.is_err() && conn.total_changes() != rows {
+            return Ok(None);
+        }
+        applied.outcomes.push(outcome.map(|counts| applied.changed |= counts));
+        if start.elapsed() > BATCH_TIME {
+            break;
+        }
+    }
+    Ok(Some(applied))
+}
+
+/// Applies one change inside a savepoint, which takes it back when it fails.
+fn apply_apart(conn: &Connection, op: &Op) -> Result<bool, CommitError> {
     run(conn, "SAVEPOINT change")?;
-    let outcome = match op {
-        Op::Commit(commit) => apply::commit(conn, commit).map(|()| true),
-        Op::Extend(extension) => apply::extend(conn, extension).map(|()| false),
-        Op::Refuse(refused) => apply::refuse(conn, refused),
-        Op::Offer(offer) => apply::offer(conn, offer).map(|()| false),
-        Op::PruneAnswers(before) => apply::prune_answers(conn, *before).map(|()| false),
-        Op::Expire(expired) => expiry::note(conn, expired).map(|()| false),
-        Op::Probe => Ok(false),
-    };
+    let outcome = apply_one(conn, op);
     if outcome.is_err() && !conn.is_autocommit() {
         run(conn, "ROLLBACK TO change")?;
     }
@@ -278,10 +307,23 @@ fn apply_one(conn: &Connection, op: &Op) -> Result<bool, CommitError> {
     outcome
 }
 
-fn commit(conn: &Connection, changed: bool) -> rusqlite::Result<Option<u64>> {
-    let version = if changed { Some(super::queue::raise_version(conn)?) } else { None };
+/// Applies one change; true when it changes the queue for those who watch it.
+fn apply_one(conn: &Connection, op: &Op) -> Result<bool, CommitError> {
+    match op {
+        Op::Commit(commit, rendered) => apply::commit(conn, commit, rendered).map(|()| true),
+        Op::Extend(extension) => apply::extend(conn, extension).map(|()| false),
+        Op::Refuse(refused) => apply::refuse(conn, refused),
+        Op::Offer(offer) => apply::offer(conn, offer).map(|()| false),
+        Op::PruneAnswers(before) => apply::prune_answers(conn, *before).map(|()| false),
+        Op::Expire(expired) => expiry::note(conn, expired).map(|()| false),
+        Op::Probe => Ok(false),
+    }
+}
+
+fn commit(conn: &Connection, applied: Applied) -> rusqlite::Result<(Option<u64>, Vec<Outcome>)> {
+    let version = if applied.changed { Some(super::queue::raise_version(conn)?) } else { None };
     run(conn, "COMMIT")?;
-    Ok(version)
+    Ok((version, applied.outcomes))
 }
 
 fn run(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
@@ -305,86 +347,4 @@ fn refuse_all(batch: Vec<Request>, error: &rusqlite::Error) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::tests::fixture::newcomer;
-
-    fn request(op: Op) -> Request {
-        Request { op, reply: oneshot::channel().0 }
-    }
-
-    fn commit(urgency: Urgency) -> Op {
-        Op::Commit(Box::new(Commit { urgency, ..*newcomer(1, fleet_protocol::Manifest::default()) }))
-    }
-
-    fn work() -> Work {
-        let place = Place::memory();
-        Work {
-            wake: Arc::new(Wake::new(place.clone())),
-            place,
-            conn: None,
-            left: VecDeque::new(),
-            last: Last::default(),
-        }
-    }
-
-    #[test]
-    fn a_report_that_came_in_time_goes_before_the_reaper() {
-        let (sender, receiver) = sync_channel(WAITING);
-        for urgency in [Urgency::Reap, Urgency::Submit, Urgency::Claim, Urgency::Report, Urgency::Reap] {
-            sender.send(request(commit(urgency))).unwrap();
-        }
-        let order: Vec<Urgency> = work().gather(&receiver).iter().map(|request| request.op.urgency()).collect();
-        assert_eq!(order, [Urgency::Report, Urgency::Claim, Urgency::Submit, Urgency::Reap, Urgency::Reap]);
-    }
-
-    #[test]
-    fn a_batch_has_an_end() {
-        let (sender, receiver) = sync_channel(WAITING);
-        for _ in 0..BATCH + 1 {
-            sender.send(request(Op::Probe)).unwrap();
-        }
-        let mut work = work();
-        assert_eq!((work.gather(&receiver).len(), work.gather(&receiver).len()), (BATCH, 1));
-        let mut large = newcomer(1, fleet_protocol::Manifest::default());
-        large.content.as_mut().unwrap().source = "x".repeat(BATCH_BYTES);
-        for op in [Op::Commit(large), Op::Probe] {
-            sender.send(request(op)).unwrap();
-        }
-        assert_eq!((work.gather(&receiver).len(), work.gather(&receiver).len()), (1, 1));
-    }
-
-    /// The transaction is lost under the batch's hands, as when the disk is full; nothing of it may be answered as done.
-    #[test]
-    fn a_lost_transaction_is_answered_as_unknown() {
-        let mut work = work();
-        let _kept = work.place.prepare().unwrap();
-        let conn = work.place.connect(Role::Writer).unwrap();
-        // A trigger that undoes everything stands for the disk.
-        conn.execute_batch(
-            "CREATE TEMP TRIGGER lost AFTER INSERT ON main.texts WHEN new.source = 'bang'
-             BEGIN SELECT RAISE(ROLLBACK, 'lost'); END",
-        )
-        .unwrap();
-        work.conn = Some(conn);
-        let mut bad = newcomer(2, fleet_protocol::Manifest::default());
-        bad.content.as_mut().unwrap().source = "bang".to_owned();
-        let (mut batch, mut answers) = (Vec::new(), Vec::new());
-        for op in
-            [newcomer(1, fleet_protocol::Manifest::default()), bad, newcomer(3, fleet_protocol::Manifest::default())]
-        {
-            let (reply, answer) = oneshot::channel();
-            batch.push(Request { op: Op::Commit(op), reply });
-            answers.push(answer);
-        }
-        work.write(batch);
-        for mut answer in answers {
-            let outcome = answer.try_recv().unwrap();
-            assert!(matches!(outcome, Err(CommitError::Store(StoreError::Unknown { .. }))), "{outcome:?}");
-        }
-        let (reply, mut answer) = oneshot::channel();
-        let op = Op::Commit(newcomer(1, fleet_protocol::Manifest::default()));
-        work.write(vec![Request { op, reply }]);
-        assert!(matches!(answer.try_recv().unwrap(), Ok(())), "the next batch has a connection of its own");
-    }
-}
+mod tests;

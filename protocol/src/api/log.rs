@@ -30,6 +30,23 @@ pub struct LogAppend {
     pub encoding: Encoding,
 }
 
+/// Query of `POST /jobs/{id}/logs` whose body is the bytes themselves (`application/octet-stream`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LogPlace {
+    pub lease_epoch: u64,
+    pub run: u32,
+    pub stream: LogStream,
+    pub offset: u64,
+}
+
+impl LogAppend {
+    /// Where its bytes belong.
+    pub const fn place(&self) -> LogPlace {
+        LogPlace { lease_epoch: self.lease_epoch, run: self.run, stream: self.stream, offset: self.offset }
+    }
+}
+
 words! {
     /// How `data` stands in JSON.
     #[derive(Default)]

@@ -10,7 +10,7 @@ mod view;
 
 pub use claim::{ClaimRequest, Claimed, EmptyReason, Health};
 pub use list::{EventList, EventsQuery, JobList, JobsQuery, ProjectList, RunList};
-pub use log::{Encoding, LogAppend, LogAppended, LogChunk, LogStream, LogsQuery};
+pub use log::{Encoding, LogAppend, LogAppended, LogChunk, LogPlace, LogStream, LogsQuery};
 pub use report::{
     ActionRequest, LeaseName, PatchJob, ReleaseRequest, RenewManyAnswer, RenewManyRequest, RenewRequest, Renewed,
     RenewedLease,

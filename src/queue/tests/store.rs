@@ -3,7 +3,10 @@
 use std::{
     fs::{self, File},
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -39,13 +42,14 @@ pub(super) const MALFORMED: &str = "---\nbroken";
 pub(super) struct Store {
     jobs: Arc<Mutex<Vec<(Job, String)>>>,
     version: watch::Sender<u64>,
+    listings: Arc<AtomicUsize>,
     /// The answer to every act, instead of doing it.
     pub(super) refusal: Arc<Mutex<Option<Problem>>>,
 }
 
 impl Store {
     pub(super) fn new() -> Self {
-        Self { jobs: Arc::default(), version: watch::Sender::new(1), refusal: Arc::default() }
+        Self { jobs: Arc::default(), version: watch::Sender::new(1), listings: Arc::default(), refusal: Arc::default() }
     }
 
     pub(super) fn client(&self) -> Client {
@@ -57,6 +61,11 @@ impl Store {
             .route(route::QUEUE_STATE, get(state))
             .with_state(self.clone());
         Client::embedded(router, "default", "operator:test")
+    }
+
+    /// How many pages of jobs were asked for so far.
+    pub(super) fn listings(&self) -> usize {
+        self.listings.load(Ordering::Relaxed)
     }
 
     pub(super) fn jobs(&self) -> Vec<Job> {
@@ -147,6 +156,7 @@ fn refuse(problem: Problem) -> Response {
 }
 
 async fn list(State(store): State<Store>, Query(query): Query<JobsQuery>) -> Json<JobList> {
+    store.listings.fetch_add(1, Ordering::Relaxed);
     // Small pages, so that there are several.
     let jobs = store.jobs();
     let start: usize = query.cursor.map_or(0, |cursor| cursor.parse().unwrap());

@@ -6,10 +6,7 @@ use std::{path::PathBuf, sync::Arc};
 use fleet_coordinator::{Coordinator, FileClock, Grace, Options};
 use fleet_protocol::{
     ErrorCode, Job, Problem, Stage,
-    api::{
-        ClaimRequest, Claimed, Encoding, LeaseName, LogAppend, LogStream, LogsQuery, PatchJob, RenewManyRequest,
-        SubmitQuery,
-    },
+    api::{ClaimRequest, Claimed, LeaseName, LogPlace, LogStream, LogsQuery, PatchJob, RenewManyRequest, SubmitQuery},
 };
 
 use crate::{
@@ -118,16 +115,9 @@ async fn play(world: &World) -> Result<Seen, Trouble> {
     let other = matches!(shed.claim(&asking("shed"), "two").await?, ClaimAnswer::Job(_));
     let report = |epoch: u64| PatchJob { lease_epoch: epoch, stage: Some(Stage::Building), ..PatchJob::default() };
     desk.patch(&job.id, &report(first.lease.epoch)).await?;
-    let append = |offset: u64, data: &str| LogAppend {
-        lease_epoch: first.lease.epoch,
-        run: 1,
-        stream: LogStream::Stdout,
-        offset,
-        data: data.to_owned(),
-        encoding: Encoding::default(),
-    };
     for (offset, data) in [(0, "one "), (0, "one two"), (7, " three")] {
-        desk.append_log(&job.id, &append(offset, data)).await?;
+        let place = LogPlace { lease_epoch: first.lease.epoch, run: 1, stream: LogStream::Stdout, offset };
+        desk.append_log(&job.id, &place, data.into()).await?;
     }
     let query = LogsQuery { run: Some(1), stream: Some(LogStream::Stdout), ..LogsQuery::default() };
     let log = desk.logs(&job.id, &query).await?.data;

@@ -10,5 +10,6 @@ mod refusals;
 mod retention;
 mod secrets;
 mod submits;
+mod turns;
 mod upkeep;
 mod views;

@@ -33,6 +33,29 @@ on_both! {
         assert_eq!(read(fleet, &id, "?run=9").await["error"]["code"], "not_found");
     }
 
+    async fn bytes_may_be_sent_as_they_are(fleet: &Fleet) {
+        let (id, epoch) = fleet.building("x").await;
+        let path = route::fill(route::JOB_LOGS, &[&id]);
+        let send = async |query: &str, kind: &str, bytes: &'static [u8]| {
+            let request = http::Request::post(format!("{path}?{query}"))
+                .header("content-type", kind)
+                .header(route::ACTOR_HEADER, "factory:f1")
+                .body(axum::body::Body::from(bytes))
+                .unwrap();
+            fleet.send(request).await
+        };
+        let place = |offset: u64| format!("leaseEpoch={epoch}&run=1&stream=stdout&offset={offset}");
+        let octets = "application/octet-stream";
+        assert_eq!(send(&place(0), octets, b"one \xff\n").await.body, json!({ "nextOffset": 6 }));
+        assert_eq!(send(&place(4), octets, b"\xff\ntwo\n").await.body, json!({ "nextOffset": 10 }));
+        assert_eq!(read(fleet, &id, "").await["data"], "one \u{fffd}\ntwo\n");
+        let gap = send(&place(11), octets, b"x").await;
+        assert_eq!(gap.body["error"]["details"]["expectedOffset"], 10);
+        assert_eq!(send("run=1", octets, b"x").await.code(), "invalid_request");
+        assert_eq!(send(&place(10), "text/plain", b"x").await.code(), "invalid_request");
+        assert_eq!(read(fleet, &id, "").await["size"], 10);
+    }
+
     async fn bytes_that_are_no_text_are_sent_as_base64(fleet: &Fleet) {
         let (id, epoch) = fleet.building("x").await;
         put(fleet, &id, epoch, 0, json!({ "data": "//79Cg==", "encoding": "base64" })).await;
