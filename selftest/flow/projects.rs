@@ -103,3 +103,50 @@ fn an_unknown_project_is_refused_with_the_nearest_and_nothing_is_queued() {
     assert_eq!(world.run(&["project", "list", "--json"]).exits(0).json()["projects"][0]["name"], "shop");
     world.run(&["project", "show", "shpo"]).exits(3);
 }
+
+const CONVENTION: &str = "[projects.shop.commits]\npattern = '^(feat|fix|chore): '\nmessage = 'chore: {subject}'\n";
+
+#[test]
+fn commits_of_a_project_are_reworded_to_its_convention() {
+    let world = world_with_a_shop(CONVENTION);
+    let script = "# Say yes\n\n```script\nwrite a.txt a\ncommit feat: add a\nwrite done.txt yes\ncommit say yes\nwrite b.txt b\n```\n";
+    let id = world.submit("yes.md", &format!("---\nengine: scripted\nproject: shop\n---\n{script}"));
+    world.run_once();
+    let job = world.job(&id);
+    assert_eq!(job["stage"], "testing", "{job:#}");
+    let branch = job["branch"].as_str().expect("a branch");
+    assert_eq!(
+        in_shop(&world, &["log", "--reverse", "--format=%s", &format!("trunk..{branch}")]),
+        "feat: add a\nchore: say yes\nchore: Say yes",
+    );
+    let runs = world.run(&["runs", &id, "--json"]).exits(0).json();
+    let evidence: Vec<&str> = runs["runs"][0]["evidence"]["commits"]
+        .as_array()
+        .expect("commits")
+        .iter()
+        .filter_map(|id| id.as_str())
+        .collect();
+    let log = in_shop(&world, &["log", "--reverse", "--format=%H", &format!("trunk..{branch}")]);
+    assert_eq!(evidence, log.lines().collect::<Vec<_>>(), "the evidence names what is on the branch");
+    assert_eq!(job["headCommit"], *evidence.last().expect("a commit"));
+}
+
+#[test]
+fn a_run_whose_commits_are_refused_fails_with_their_messages_and_the_next_can_mend_it() {
+    let world = world_with_a_shop(&format!("{CONVENTION}otherwise = 'refuse'\n"));
+    let script = "# Say yes\n\n```script run=1\nwrite done.txt yes\ncommit say yes\n```\n\n\
+                  ```script run=2\nrun git commit -q --amend -m 'feat: say yes'\n```\n";
+    let text = format!("---\nengine: scripted\nproject: shop\nretry: {{ max: 1, backoff: 1ms }}\n---\n{script}");
+    let id = world.submit("yes.md", &text);
+    world.run_once();
+    let runs = world.run(&["runs", &id, "--json"]).exits(0).json();
+    let first = &runs["runs"][0];
+    assert_eq!(first["result"], "agent_failed", "{runs:#}");
+    let message = first["message"].as_str().expect("a message");
+    assert!(message.contains("^(feat|fix|chore): ") && message.contains(" say yes`"), "{message}");
+    assert!(first["evidence"]["verify"].is_null(), "what is refused is not proven");
+    let job = world.job(&id);
+    assert_eq!((&job["stage"], &job["runs"]), (&json!("testing"), &json!(2)), "{job:#}");
+    let branch = job["branch"].as_str().expect("a branch");
+    assert_eq!(in_shop(&world, &["log", "--format=%s", &format!("trunk..{branch}")]), "feat: say yes");
+}

@@ -429,7 +429,7 @@ fn what_a_task_names_and_is_not_there_is_refused_with_what_would_help() {
 fn projects_are_listed_and_shown() {
     let shop = json!({
         "name": "shop", "description": "The shop", "repo": "/srv/shop", "base": "trunk", "profile": null,
-        "verify": ["npm", "test"], "reviewPolicy": "manual", "secrets": [], "budget": { "usd": 2.5 },
+        "verify": ["npm", "test"], "reviewPolicy": "manual", "secrets": [], "budget": { "usd": 2.5 }, "commits": null,
     });
     let list = json!({ "projects": [shop], "next": null });
     let fake = Fake::default().on("GET /api/fleet/projects", list.clone());

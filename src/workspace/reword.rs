@@ -73,10 +73,9 @@ fn reword(work: &Work, mut saved: Saved, convention: &Convention) -> Result<Save
     if replaced.is_empty() {
         return Ok(saved);
     }
-    let now = |oid: Oid| replaced.get(&oid).copied().unwrap_or(oid);
-    saved.head = now(saved.head);
-    saved.leftovers = saved.leftovers.map(now);
-    saved.commits = saved.commits.into_iter().map(now).collect();
+    for oid in std::iter::once(&mut saved.head).chain(&mut saved.leftovers).chain(&mut saved.commits) {
+        *oid = replaced.get(oid).copied().unwrap_or(*oid);
+    }
     saved.kept = work.keep(&source, saved.head, &work.brought())?;
     let what = if reworded == 1 { "a commit was".to_owned() } else { format!("{reworded} commits were") };
     saved.notes.push(format!("{what} reworded to match `{}`", convention.pattern()));

@@ -216,10 +216,7 @@ pub(crate) fn commits(reader: &mut Reader, key: &str, node: &Node) -> Option<Com
         return None;
     };
     let rule = CommitRule { pattern, message, otherwise };
-    let bad = match Convention::try_from(rule.clone()) {
-        Ok(_) => return Some(rule),
-        Err(bad) => bad,
-    };
+    let Err(bad) = Convention::try_from(rule.clone()) else { return Some(rule) };
     let (at, help) = match bad {
         BadRule::Pattern { .. } => (pattern_at, "see https://docs.rs/regex for what a pattern may hold"),
         BadRule::Message { .. } => (message_at, "write a line that matches; {subject} stands for what was said"),

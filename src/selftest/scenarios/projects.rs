@@ -11,7 +11,7 @@ use crate::selftest::{
 };
 
 pub(super) fn stories() -> Vec<Box<dyn Scenario>> {
-    vec![projects()]
+    vec![projects(), commits()]
 }
 
 struct Seen {
@@ -91,6 +91,55 @@ fn projects() -> Box<dyn Scenario> {
         .check("a program that is not here is told at submit, with where it was looked for", |seen| {
             is(&seen.ghost.code, 0)?;
             says(&seen.ghost.stderr, &["engine `ghost` is not available", "/no-such-agent", "./no-such-check"])
+        })
+        .told()
+}
+
+struct Messages {
+    reworded: Value,
+    subjects: String,
+    body: String,
+    base: String,
+    refused: Value,
+    kept: String,
+}
+
+const CONVENTION: &str = "[defaults]
+commits = { pattern = \"^(feat|fix): \", message = \"fix: {subject}\" }
+";
+
+fn see_messages(world: &World) -> Result<Messages, Stop> {
+    world.write("fleet.toml", CONVENTION)?;
+    let work = "write a.txt a\ncommit feat: add a\nwrite done.txt yes\ncommit say yes\nwrite left.txt over";
+    let reworded = world.submit(&task("reworded").checked().does(work))?;
+    let rule = "commits: { pattern: \"^(feat|fix): \", message: \"fix: {subject}\", otherwise: refuse }";
+    let refused = world.submit(&task("refused").checked().with(rule).with("retry: 0").does(work))?;
+    world.run_once()?;
+    let (reworded, refused) = (world.job(&reworded)?, world.job(&refused)?);
+    let branch = word(&reworded["branch"]);
+    let log = |format: &str, what: &str| world.git(&["log", "--reverse", &format!("--format={format}"), what]);
+    Ok(Messages {
+        subjects: log("%s", &format!("main..{branch}"))?,
+        body: world.git(&["log", "-1", "--format=%b", &format!("{branch}~1")])?,
+        base: log("%s", "main")?,
+        kept: log("%s", &format!("main..{}", word(&refused["branch"])))?,
+        reworded,
+        refused,
+    })
+}
+
+fn commits() -> Box<dyn Scenario> {
+    story("commits", see_messages)
+        .check("messages that do not follow the convention are reworded, fleet's own too", |seen| {
+            is(&seen.reworded["stage"], "testing")?;
+            is(&seen.subjects, "feat: add a\nfix: say yes\nfix: reworded")
+        })
+        .check("the old message is kept below the new first line", |seen| is(&seen.body, "say yes"))
+        .check("commits that were there before are not touched", |seen| is(&seen.base, "first"))
+        .check("where the task says refuse, the run fails with the commits at fault, and its work is kept", |seen| {
+            is(&seen.refused["stage"], "dead_letter")?;
+            says(&word(&seen.refused["message"]), &["say yes", "^(feat|fix): "])?;
+            is(&seen.kept, "feat: add a\nsay yes\nfix: refused")
         })
         .told()
 }
