@@ -20,7 +20,7 @@ pub(super) struct Args {
     /// An id, a unique prefix of one, or an idempotency key.
     #[arg(value_name = "JOB")]
     job: String,
-    /// Print it as a task file, with everything that profile and defaults added.
+    /// Print it as a task file, with everything that profile, project and defaults added.
     #[arg(long)]
     manifest: bool,
 }
@@ -59,6 +59,7 @@ fn shown(job: &Job, runner: Option<&str>, context: &Context) -> String {
     fields.optional("message", job.message.as_deref());
     fields.add("priority", job.priority.as_str());
     fields.optional("engine", job.engine.as_deref());
+    fields.optional("project", job.manifest.project.as_deref());
     fields.optional("profile", job.profile.as_ref().map(|profile| profile.name.as_str()));
     fields.list("tags", &job.tags);
     fields.list("deps", &job.deps);

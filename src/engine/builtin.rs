@@ -1,5 +1,7 @@
 //! All engines there are: the built-in ones, and those of the configuration over or after them.
 
+use std::sync::LazyLock;
+
 use serde::Deserialize;
 
 use super::{definition::Definition, patch::DefinitionPatch};
@@ -27,12 +29,15 @@ struct Named {
 impl Catalogue {
     /// The engines that are known without configuration.
     pub(crate) fn builtin() -> Self {
-        let shipped: Shipped = toml::from_str(BUILTIN).expect("the embedded definitions parse: a test reads them");
-        let mut catalogue = Self { definitions: Vec::new() };
-        for Named { name, keys } in shipped.engine {
-            catalogue.lay(&name, keys);
-        }
-        catalogue
+        static SHIPPED: LazyLock<Catalogue> = LazyLock::new(|| {
+            let shipped: Shipped = toml::from_str(BUILTIN).expect("the embedded definitions parse: a test reads them");
+            let mut catalogue = Catalogue { definitions: Vec::new() };
+            for Named { name, keys } in shipped.engine {
+                catalogue.lay(&name, keys);
+            }
+            catalogue
+        });
+        SHIPPED.clone()
     }
 
     /// Lays the keys of `[engines.NAME]` over the engine of that name, or adds it after all others.

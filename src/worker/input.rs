@@ -158,7 +158,11 @@ fn fence_for(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fleet_protocol::{JobId, JobResult, job::Usage};
+    use fleet_protocol::{
+        JobId, JobResult,
+        convention::{CommitRule, Otherwise},
+        job::Usage,
+    };
     use jiff::Timestamp;
 
     fn parts<'a>(body: &'a str, manifest: &'a Manifest) -> Parts<'a> {
@@ -237,6 +241,18 @@ mod tests {
             assert!(text.contains(expected), "{expected} in:\n{text}");
         }
         assert!(!text.contains("run 2"), "a run that was handed back is nothing to learn from:\n{text}");
+    }
+
+    #[test]
+    fn an_agent_is_told_what_its_messages_must_look_like() {
+        let rule = CommitRule {
+            pattern: "^SHOP-[0-9]+ ".to_owned(),
+            message: "SHOP-1 {subject}".to_owned(),
+            otherwise: Otherwise::Reword,
+        };
+        let manifest = Manifest { commits: Some(rule), ..Manifest::default() };
+        let text = compose(&parts("Do it.", &manifest));
+        assert_eq!(text, "Do it.\n\n## Commits\n\nThe first line of each commit's message matches `^SHOP-[0-9]+ `.\n");
     }
 
     #[test]
