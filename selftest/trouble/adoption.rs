@@ -514,3 +514,26 @@ fn a_runner_that_is_killed_at_any_moment_leaves_a_job_that_ends_exactly_once() {
     }
     assert!(taken_up > 0, "none of the kills met a run under way");
 }
+
+#[test]
+fn a_last_word_that_was_not_heard_is_said_by_the_next_runner() {
+    let world = World::new();
+    let id = submit_counting(&world, "unheard");
+    let runner = start(&world, &["run"]);
+    let printed = until_counting(&world, &id);
+    let agent = pid(&world, &id, "agent.json");
+    // As long as somebody else writes into the store no report is taken.
+    let store = rusqlite::Connection::open(world.repo().join(".fleet/fleet.db")).expect("the store");
+    until("the store to be ours", || store.execute_batch("BEGIN IMMEDIATE").ok());
+    go(&world);
+    until("the workspace to be cleared away", || (!world.exists(&format!(".fleet/work/{id}"))).then_some(()));
+    end_at_once(runner);
+    drop(store);
+    assert_eq!(world.stage(&id), "building");
+    world.run_once();
+    assert_as_if_nothing_had_happened(&world, &id, agent, &printed);
+    assert_eq!(
+        world.git(&["show", &format!("{}:done.txt", world.job(&id)["branch"].as_str().expect("a branch"))]),
+        "yes"
+    );
+}
