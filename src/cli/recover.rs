@@ -12,7 +12,8 @@ use crate::wiring::{self, Reclaimed};
 #[command(after_help = "Examples:
   fleet recover k3f9                  a branch with its newest saved work
   fleet recover k3f9 --to ../rescue   and a checkout of it
-  fleet recover                       jobs whose runner and agent are gone go back to the queue")]
+  fleet recover                       jobs whose runner and agent are gone go back to the queue;
+                                      an agent that lives is left to the next `fleet run`")]
 pub(super) struct Args {
     /// An id, a unique prefix of one, or an idempotency key.
     #[arg(value_name = "JOB")]

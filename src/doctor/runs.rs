@@ -34,10 +34,10 @@ pub(super) fn orphaned(subject: &Subject) -> Check {
         Ok(Some(_)) => return Check::ok(NAME, "what runs belongs to the runner that works on this queue"),
         Err(error) => return Check::skip(NAME, format!("it cannot be told whether a runner lives: {error}")),
     }
-    let remedy = "`fleet recover` takes them back now, the next `fleet run` does it by itself; their work is kept";
     match living_launches(&place.state.join("runs")) {
         Ok(living) if !living.is_empty() => {
             let found = format!("agents work without a runner: {}", several(&living, ", "));
+            let remedy = "`fleet run` goes on with them; if none comes within a lease's length they are ended";
             return Check::warn(NAME, found, remedy);
         }
         Ok(_) => {}
@@ -50,6 +50,7 @@ pub(super) fn orphaned(subject: &Subject) -> Check {
     if held.is_empty() {
         return Check::ok(NAME, "no run is without its runner");
     }
+    let remedy = "`fleet recover` takes them back now, the next `fleet run` does it by itself; their work is kept";
     let held: Vec<String> = held.iter().map(|held| format!("{} (run {})", held.job, held.run)).collect();
     Check::warn(NAME, format!("their runner is gone: {}", several(&held, ", ")), remedy)
 }

@@ -1,8 +1,9 @@
 //! Works on jobs: claim, prepare, start, supervise, prove, report.
 //!
-//! `crew` is the loop over seats, `seat` one job from claim to report; `equip` prepares it, `supervise` watches the agent,
-//! `judge` names how it ended, `prove` verifies, `report` puts the evidence together. `leases`, `pumps` and `save` run
-//! beside; `reap` clears what runs left. Nothing here knows the command line, the folder or where settings come from.
+//! `crew` is the loop over seats, `seat` one job from claim to report; `equip` prepares it, `agent` starts the agent and
+//! `supervise` watches it, `judge` names how it ended, `prove` verifies, `report` puts the evidence together, `last_word`
+//! tells it. `leases`, `pumps` and `save` run beside. `record` is what another runner needs to go on with a run, `orphans`
+//! sorts what one left; `reap` clears what runs left behind. Nothing here knows the command line, the folder or where settings come from.
 
 mod agent;
 mod confine;
@@ -13,6 +14,7 @@ mod glance;
 mod input;
 mod journal;
 mod judge;
+mod last_word;
 mod leases;
 mod mask;
 mod options;

@@ -9,13 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fleet_protocol::{
-    api::{Claimed, PatchJob, ReleaseRequest},
-    job::Usage,
-};
+use fleet_protocol::{api::Claimed, job::Usage};
 use serde::{Deserialize, Serialize};
 
-use super::{input::EarlierCommit, journal::Moment, mask::Mask};
+use super::{input::EarlierCommit, journal::Moment, last_word::LastWord};
 use crate::{
     engine::Output,
     runtime::{RunDir, RuntimeError},
@@ -64,28 +61,6 @@ pub(super) struct Launched {
     pub(super) offsets: (u64, u64),
     /// For the verify command: the agent's without the job's secrets. What holds a value to mask is in `values.json`.
     pub(super) environment: BTreeMap<String, String>,
-}
-
-/// A run's end as it is told to the coordinator.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum LastWord {
-    Report(Box<PatchJob>),
-    HandBack(Box<ReleaseRequest>),
-}
-
-impl LastWord {
-    /// The same, told without any secret.
-    pub(super) fn masked(self, mask: &Mask) -> Self {
-        match self {
-            Self::Report(patch) => Self::Report(Box::new(mask.report(*patch))),
-            Self::HandBack(request) => Self::HandBack(Box::new(ReleaseRequest {
-                message: request.message.map(|message| mask.text(&message)),
-                session_id: request.session_id.map(|session| mask.text(&session)),
-                ..*request
-            })),
-        }
-    }
 }
 
 /// What must not be seen of a run. No `Debug`.

@@ -3,27 +3,24 @@
 //! Whatever way out is taken, the work is under a ref of the user's repository before the workspace goes, and the last
 //! word is written down before anything is cleared away: a kill at any moment leaves enough to say it exactly once.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use fleet_protocol::{
-    Job, JobResult, Problem,
-    api::{Claimed, LogStream, PatchJob, ReleaseRequest},
-    job::Checkpoint,
-};
-use tokio::{sync::mpsc::UnboundedSender, time::sleep};
+use fleet_protocol::api::{Claimed, LogStream, PatchJob};
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
     agent::Under,
     crew::SeatEnd,
     equip::{self, Equipped, Place},
     journal::{Journal, Moment},
-    leases::{Lease, is_passing},
+    last_word::{Heard, LastWord},
+    leases::Lease,
     mask::Mask,
     options::Options,
     orphans::end_runs,
     pump::{From, Target},
     pumps::{Carried, Pumps},
-    record::{LastWord, Record, Values},
+    record::{Record, Values},
     save::blocking,
     secret::to_mask,
     trouble::Trouble,
@@ -32,12 +29,10 @@ use super::{
 use crate::{
     client::Client,
     engine::Definition,
+    runtime::RuntimeError,
     shutdown::{Phase, Shutdown},
-    workspace::{Workspace, remove},
+    workspace::{Workspace, WorkspaceError, remove},
 };
-
-/// Between two attempts to report the end of a run.
-const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// A job and all that working on it takes.
 pub(super) struct Seat {
@@ -68,7 +63,6 @@ struct Desk {
     journal: Journal,
     /// None until it is made.
     workspace: Option<Workspace>,
-    /// None when the values to mask are gone, and with them the right to show anything.
     pumps: Option<Pumps>,
 }
 
@@ -77,12 +71,15 @@ impl Seat {
     pub(super) async fn work(self) -> SeatEnd {
         let id = self.claimed.job.id.clone();
         let _turn = self.turns.take(&id).await;
-        let ended = match self.desk() {
-            Ok(mut desk) => {
-                let outcome = self.outcome(&mut desk).await;
-                self.leave(desk, outcome).await
-            }
-            Err(trouble) => self.without_a_desk(trouble).await,
+        let ended = match self.record.as_ref().and_then(|record| record.last_word.as_ref()) {
+            Some(word) => self.repeat(word).await,
+            None => match self.desk() {
+                Ok(mut desk) => {
+                    let outcome = self.outcome(&mut desk).await;
+                    self.leave(desk, outcome).await
+                }
+                Err(trouble) => self.without_a_desk(trouble).await,
+            },
         };
         tracing::debug!(job.id = %id, "the seat is free");
         ended
@@ -98,21 +95,27 @@ impl Seat {
         };
         let mask = Mask::default();
         let journal = Journal::open(&place.folder, begun, &mask).map_err(wrong)?;
+        let pumps = self.pumps(&place, &mask)?;
+        Ok(Desk { place, mask, journal, workspace: None, pumps })
+    }
+
+    /// Carries what the run prints. None when the values to mask are gone, and with them the right to show anything.
+    fn pumps(&self, place: &Place, mask: &Mask) -> Result<Option<Pumps>, RuntimeError> {
         let target = Target {
             job: self.claimed.job.id.clone(),
             lease_epoch: self.lease.epoch(),
-            run,
+            run: self.claimed.run.number,
             stream: LogStream::Stdout,
             mask: mask.clone(),
         };
-        let pumps = match &self.record {
-            None => Some(Pumps::start(&self.client, &target, &place.folder, From::Beginning)),
-            Some(_) => Values::read(&place.folder)?.map(|values| {
-                mask.set(&to_mask(&values.masked, &self.options));
-                Pumps::start(&self.client, &target, &place.folder, From::WhatArrived)
-            }),
-        };
-        Ok(Desk { place, mask, journal, workspace: None, pumps })
+        let start = |from| Pumps::start(&self.client, &target, &place.folder, from);
+        if self.record.is_none() {
+            return Ok(Some(start(From::Beginning)));
+        }
+        Ok(Values::read(&place.folder)?.map(|values| {
+            mask.set(&to_mask(&values.masked, &self.options));
+            start(From::WhatArrived)
+        }))
     }
 
     async fn outcome(&self, desk: &mut Desk) -> Result<Outcome, Trouble> {
@@ -146,13 +149,7 @@ impl Seat {
 
     /// A run that another runner began: from wherever that one left it.
     async fn taken_up(&self, record: &Record, desk: &mut Desk) -> Result<Outcome, Trouble> {
-        let dir = self.options.workspace(self.claimed.job.id.as_str());
-        let workspace = blocking(move || Workspace::open(&dir)).await;
-        if let Some(word) = &record.last_word {
-            desk.workspace = workspace.ok();
-            return Ok(Outcome::Say(word.clone()));
-        }
-        let workspace = workspace?;
+        let workspace = self.workspace().await?;
         desk.workspace = Some(workspace.clone());
         desk.journal.note("another runner goes on with the run");
         // The engine may be configured otherwise by now, or not at all; what runs does not change by that.
@@ -170,45 +167,64 @@ impl Seat {
         under.agent(Some(&record.launch), &mut desk.journal).await
     }
 
+    async fn workspace(&self) -> Result<Workspace, WorkspaceError> {
+        let dir = self.options.workspace(self.claimed.job.id.as_str());
+        blocking(move || Workspace::open(&dir)).await
+    }
+
     /// A job whose agent was not started before the worker was asked to end goes back.
     pub(super) fn too_late(&self) -> Option<Outcome> {
         let back = || Outcome::Say(self.hand_back("the runner was asked to end before the agent started", None, None));
         (self.shutdown.phase() != Phase::Running).then(back)
     }
 
-    /// Says what is to be said and clears the desk, in an order in which a kill loses nothing.
+    /// Writes down what is to be said, and says it.
     async fn leave(&self, desk: Desk, outcome: Result<Outcome, Trouble>) -> SeatEnd {
-        let folder = &desk.place.folder;
         let outcome = outcome.map_err(|trouble| trouble.masked(&desk.mask));
-        let (word, end) = match self.told(outcome).await {
-            Told::Left(end) => {
-                // Dropped with the desk, the pumps leave the rest of the output to whoever comes next.
-                return end;
+        match self.told(outcome).await {
+            // Dropped with the desk, the pumps leave the rest of the output to whoever comes next.
+            Told::Left(end) => end,
+            Told::Over(word, end) => {
+                let word = word.map(|word| word.masked(&desk.mask));
+                if let Some(word) = &word {
+                    word.write_down(&desk.place.folder);
+                }
+                self.close(&desk.place, (desk.workspace, desk.pumps), word.as_ref()).await;
+                end
             }
-            Told::Over(word, end) => (word.map(|word| word.masked(&desk.mask)), end),
-        };
-        if let Some(word) = &word {
-            write_down(word, folder);
         }
-        if let Some(workspace) = desk.workspace {
+    }
+
+    /// Says what an earlier runner found out and did not get to say.
+    async fn repeat(&self, word: &LastWord) -> SeatEnd {
+        let place = Place::at(&self.options, self.claimed.job.id.as_str(), self.claimed.run.number);
+        let workspace = self.workspace().await.ok();
+        let pumps = self.pumps(&place, &Mask::default()).ok().flatten();
+        self.close(&place, (workspace, pumps), Some(word)).await;
+        SeatEnd::Done
+    }
+
+    /// Clears everything away and says the last word, in an order in which a kill loses nothing.
+    async fn close(&self, place: &Place, left: (Option<Workspace>, Option<Pumps>), word: Option<&LastWord>) {
+        let (workspace, pumps) = left;
+        if let Some(workspace) = workspace {
             self.clear(workspace).await;
         }
         // The log is whole before anybody can see how the run ended.
-        let carried = match desk.pumps {
+        let carried = match pumps {
             Some(pumps) => pumps.finish().await,
             None => Carried::Part,
         };
-        desk.place.tidy(carried);
-        let heard = match &word {
+        place.tidy(carried);
+        let heard = match word {
             Some(word) => self.say(word).await,
             None => Heard::Yes,
         };
         if heard == Heard::Yes
-            && let Err(error) = Record::remove(folder)
+            && let Err(error) = Record::remove(&place.folder)
         {
-            tracing::warn!(folder = %folder.display(), %error, "a run's record could not be removed");
+            tracing::warn!(folder = %place.folder.display(), %error, "a run's record could not be removed");
         }
-        end
     }
 
     /// What is to be said about an outcome, and what it means for the loop.
@@ -265,88 +281,10 @@ impl Seat {
             Err(error) => tracing::warn!(job.id = %self.claimed.job.id, %error, "the workspace stays"),
         }
     }
-
-    /// The end of the run, as a report.
-    pub(super) fn report(&self, patch: PatchJob) -> LastWord {
-        LastWord::Report(Box::new(PatchJob { lease_epoch: self.lease.epoch(), ..patch }))
-    }
-
-    /// The end of the run, as a job that is queued again and is charged nothing.
-    pub(super) fn hand_back(&self, why: &str, checkpoint: Option<Checkpoint>, session: Option<String>) -> LastWord {
-        LastWord::HandBack(Box::new(ReleaseRequest {
-            lease_epoch: self.lease.epoch(),
-            result: JobResult::Preempted,
-            message: Some(why.to_owned()),
-            checkpoint,
-            session_id: session,
-        }))
-    }
-
-    /// Tells the coordinator how the run ended. A refusal means that the job moved on without us.
-    async fn say(&self, word: &LastWord) -> Heard {
-        let id = &self.claimed.job.id;
-        let said = match word {
-            LastWord::Report(patch) => self.heard(|| self.client.patch(id, patch)).await,
-            LastWord::HandBack(request) => self.heard(|| self.client.release(id, request)).await,
-        };
-        match (said, word) {
-            (Ok(job), LastWord::Report(patch)) => {
-                let result = patch.result.map(JobResult::as_str).unwrap_or_default();
-                tracing::info!(job.id = %job.id, job.stage = %job.stage, result, title = %job.title, "a run ended");
-            }
-            (Ok(job), LastWord::HandBack(request)) => {
-                let why = request.message.as_deref().unwrap_or_default();
-                tracing::info!(job.id = %job.id, why, "a job went back to the queue");
-            }
-            (Err(problem), _) => {
-                tracing::warn!(job.id = %id, error = %problem, "the end of a run was refused; its work is kept under a ref");
-                if is_passing(&problem) {
-                    return Heard::NotYet;
-                }
-            }
-        }
-        Heard::Yes
-    }
-
-    /// Says a run's last word until it is heard, as long as it is ours to say: a full or busy store must not cost the
-    /// run its result. Hearing it twice does no harm, for the first time ends the lease.
-    async fn heard<A: Future<Output = Result<Job, Problem>>>(&self, say: impl Fn() -> A) -> Result<Job, Problem> {
-        loop {
-            match say().await {
-                Err(problem) if is_passing(&problem) && self.lease.is_held() => {
-                    tracing::warn!(job.id = %self.claimed.job.id, error = %problem, "the end of a run is not taken yet");
-                }
-                answered => return answered,
-            }
-            tokio::select! {
-                () = sleep(LAST_WORD) => {}
-                () = self.shutdown.at_least(Phase::HandOver) => return say().await,
-            }
-        }
-    }
 }
 
 enum Told {
     /// Nothing is said, nothing cleared.
     Left(SeatEnd),
     Over(Option<LastWord>, SeatEnd),
-}
-
-/// Whether a last word reached the coordinator, which may have refused it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Heard {
-    Yes,
-    /// The next runner says it again.
-    NotYet,
-}
-
-/// Puts the last word into the run's record, if its agent was ever started.
-fn write_down(word: &LastWord, folder: &std::path::Path) {
-    let written = Record::read(folder).and_then(|record| match record {
-        Some(record) => Record { last_word: Some(word.clone()), ..record }.write(folder),
-        None => Ok(()),
-    });
-    if let Err(error) = written {
-        tracing::warn!(folder = %folder.display(), %error, "the end of a run could not be written down; a runner that is killed now would find it out again");
-    }
 }

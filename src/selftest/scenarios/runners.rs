@@ -1,6 +1,9 @@
 //! Runners that meet, stop, die and are taken over.
 
-use nix::sys::signal::Signal;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::{Value, json};
 
 use crate::selftest::{
@@ -13,7 +16,7 @@ use crate::selftest::{
 };
 
 pub(super) fn stories() -> Vec<Box<dyn Scenario>> {
-    vec![crowd(), drain(), killed(), acts()]
+    vec![crowd(), drain(), taken_up(), killed(), acts()]
 }
 
 /// Submits a job that writes `half.txt`, says its agent's process id, and goes on when there is a file `go`.
@@ -149,6 +152,85 @@ fn drain() -> Box<dyn Scenario> {
         .told()
 }
 
+/// Kills a process of this world.
+fn end(pid: i32) -> Result<(), Stop> {
+    kill(Pid::from_raw(pid), Signal::SIGKILL).map_err(|error| Stop::because(format!("cannot kill {pid}: {error}")))
+}
+
+struct TakenUp {
+    between: Value,
+    left_alone: Output,
+    lives: [bool; 2],
+    replaced: Output,
+    job: Value,
+    agents: Vec<String>,
+    log: String,
+    history: Vec<String>,
+}
+
+fn see_taken_up(world: &World) -> Result<TakenUp, Stop> {
+    let folder = world.folder().display();
+    let wait = format!(
+        "say begun\nrun echo $PPID >> {folder}/agents; while ! test -f {folder}/go; do echo on; sleep 0.05; done"
+    );
+    let id = world.submit(&task("long").checked().does(&format!("{wait}\nwrite done.txt yes\nsay ended")))?;
+    let runner = world.fleet(&["run"]).start()?;
+    let agents = world.folder().join("agents");
+    let said = world.until_file(&agents)?;
+    let agent: i32 = said.trim().parse().map_err(|_| Stop::because(format!("`{said}` is no process id")))?;
+    runner.signal(Signal::SIGKILL)?;
+    runner.finish()?;
+    let (between, left_alone) = (world.json(&["status"])?, world.run(&["recover"])?.done()?);
+    let noted = |times: usize| {
+        world.until("the next runner to go on", || {
+            let log = world.log(&id, "worker")?;
+            Ok((log.matches("another runner goes on").count() == times).then_some(()))
+        })
+    };
+    let second = world.fleet(&["run"]).start()?;
+    noted(1)?;
+    let lives = is_alive(agent);
+    let third = world.fleet(&["run", "--replace"]).start()?;
+    let replaced = second.finish()?;
+    noted(2)?;
+    let lives = [lives, is_alive(agent)];
+    go(world)?;
+    world.until("the job to be done", || Ok((world.job(&id)?["stage"] == "testing").then_some(())))?;
+    third.signal(Signal::SIGTERM)?;
+    third.finish()?.done()?;
+    let agents = std::fs::read_to_string(&agents).map_err(|error| Stop::because(error.to_string()))?;
+    Ok(TakenUp {
+        between,
+        left_alone,
+        lives,
+        replaced,
+        job: world.job(&id)?,
+        agents: agents.lines().map(str::to_owned).collect(),
+        log: world.log(&id, "stdout")?,
+        history: world.history(&id)?,
+    })
+}
+
+fn taken_up() -> Box<dyn Scenario> {
+    story("adopt", see_taken_up)
+        .check("status says that an agent works on without a runner", |seen| {
+            says(&seen.between["alerts"].to_string(), &["no_runner", "works on"])
+        })
+        .check("recover leaves a living agent alone", |seen| is(&seen.left_alone.stdout, ""))
+        .check("the agent of a killed runner works on under the next one", |seen| is(&seen.lives, [true, true]))
+        .check("a runner that is replaced leaves with success", |seen| is(&seen.replaced.code, 0))
+        .check("the job is done by its one run and its one agent", |seen| {
+            is(&json!([seen.job["stage"], seen.job["attempts"], seen.job["runs"]]), json!(["testing", 1, 1]))?;
+            is(&seen.job["leaseEpoch"], 1)?;
+            is(&seen.agents.len(), 1)?;
+            in_order(&seen.history, &["claimed", "started", "verify_passed"])
+        })
+        .check("its log has no gap and nothing twice", |seen| {
+            is(&[seen.log.matches("begun\n").count(), seen.log.matches("ended\n").count()], [1, 1])
+        })
+        .told()
+}
+
 struct Killed {
     recovered: Output,
     job: Value,
@@ -165,6 +247,7 @@ fn see_killed(world: &World) -> Result<Killed, Stop> {
     let (runner, agent) = half_through(world)?;
     runner.signal(Signal::SIGKILL)?;
     runner.finish()?;
+    end(agent)?;
     let recovered = world.run(&["recover"])?.done()?;
     let (job, agent_lives) = (world.job(&id)?, is_alive(agent));
     let left = processes_of(&world.repo().join(".fleet")).into_iter().map(|process| process.command).collect();
@@ -186,11 +269,11 @@ fn see_killed(world: &World) -> Result<Killed, Stop> {
 
 fn killed() -> Box<dyn Scenario> {
     story("recover", see_killed)
-        .check("the job of a killed runner goes back to the queue, its attempt counted", |seen| {
+        .check("the job of a killed runner and a killed agent goes back to the queue, its attempt counted", |seen| {
             is(&seen.recovered.stdout.trim(), word(&seen.job["id"]).as_str())?;
             is(&json!([seen.job["stage"], seen.job["attempts"], seen.job["runs"]]), json!(["queued", 1, 1]))
         })
-        .check("its agent is ended, and all that it started", |seen| {
+        .check("nothing that the agent started lives on", |seen| {
             is(&seen.agent_lives, false)?;
             is(&seen.left, Vec::<String>::new())
         })
