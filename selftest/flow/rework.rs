@@ -84,3 +84,34 @@ fn a_script_may_say_no_and_once_more_without_a_reason() {
     world.run(&["reject", &id]).exits(0);
     assert_eq!(world.job(&id)["result"], "rejected", "{:#}", world.job(&id));
 }
+
+/// An engine that speaks as claude does, and forgets every session.
+const FORGETFUL: &str = r#"#!/bin/sh
+case "$*" in *--resume*)
+    echo '{"type":"result","subtype":"error_during_execution","is_error":true,"num_turns":0,"session_id":"s","errors":["No conversation found with session ID: s"]}'
+    exit 1 ;;
+esac
+if test -f done.txt; then echo yes > done.txt; else echo no > done.txt; fi
+echo '{"type":"system","subtype":"init","session_id":"s"}'
+echo '{"type":"result","subtype":"success","is_error":false,"num_turns":1,"session_id":"s","result":"done","total_cost_usd":0.1,"usage":{"input_tokens":1,"output_tokens":1}}'
+"#;
+
+#[test]
+fn a_session_that_the_engine_forgot_is_begun_anew_and_its_work_counts() {
+    let world = World::new();
+    world.write("forgetful.sh", FORGETFUL);
+    world.make_executable("forgetful.sh");
+    world.write(
+        "fleet.toml",
+        "[engines.forgetful]\ncommand = [\"./forgetful.sh\"]\noutput = \"claude\"\nresume = [\"--resume\", \"{session}\"]\n",
+    );
+    let task = "---\nengine: forgetful\nverify: ./check.sh\nretry: {max: 1, backoff: 0s}\n---\n# Again\n";
+    let id = world.submit("again.md", task);
+    world.run_once();
+    let job = world.job(&id);
+    assert_eq!((&job["stage"], &job["runs"]), (&json!("testing"), &json!(2)), "{job:#}");
+    let said = world.run(&["logs", &id, "--stream", "worker"]).exits(0).stdout;
+    assert!(said.contains("does not know its session any more"), "{said}");
+    let branch = job["branch"].as_str().expect("a branch");
+    assert_eq!(world.git(&["show", &format!("{branch}:done.txt")]), "yes");
+}

@@ -537,3 +537,29 @@ fn a_last_word_that_was_not_heard_is_said_by_the_next_runner() {
         "yes"
     );
 }
+
+#[test]
+fn a_log_goes_on_where_it_was_although_the_agent_cut_its_file() {
+    let world = World::new();
+    let folder = world.folder().display().to_string();
+    let wait = |file: &str| format!("while ! test -f {folder}/{file}; do sleep 0.05; done");
+    let script = format!(
+        "run echo long before it was cut >&2; {}; : > /dev/stderr; echo between >&2; {}; echo after >&2\nwrite done.txt yes",
+        wait("cut"),
+        wait("go")
+    );
+    let id = world.submit_script("cutting", "verify: ./check.sh\n", &script);
+    let runner = start(&world, &["run"]);
+    let until_stored = |text: &str| {
+        let log = world.repo().join(".fleet/logs").join(&id).join("1.stderr");
+        until(text, || fs::read_to_string(&log).ok()?.contains(text).then_some(()));
+    };
+    until_stored("long before it was cut\n");
+    fs::write(world.folder().join("cut"), "").expect("the way is free");
+    until_stored("between\n");
+    end_at_once(runner);
+    go(&world);
+    world.run_once();
+    assert_eq!(world.stage(&id), "testing");
+    assert_eq!(String::from_utf8_lossy(&stored(&world, &id, "stderr")), "long before it was cut\nbetween\nafter\n");
+}

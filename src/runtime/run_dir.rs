@@ -70,7 +70,7 @@ impl RunDir {
     }
 
     /// As [`write`](Self::write), and it survives a power cut.
-    pub(crate) fn write_durably<T: Serialize>(&self, name: &str, value: &T) -> Result<(), RuntimeError> {
+    pub(super) fn write_durably<T: Serialize>(&self, name: &str, value: &T) -> Result<(), RuntimeError> {
         let (temporary, file) = self.write_aside(name, value)?;
         file.sync_all().map_err(RuntimeError::io("sync", self.file(&temporary)))?;
         self.rename(&temporary, name)?;

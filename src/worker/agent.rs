@@ -33,6 +33,17 @@ use crate::{
 /// Between two looks at a launch of which nothing can be told.
 const LOOK: Duration = Duration::from_secs(1);
 
+const NO_SESSION: &str = "the engine could not begin a session";
+
+/// How watching a launch ended.
+enum Followed {
+    Ended(Box<Finding>),
+    /// The engine does not know the session that it was to go on with.
+    SessionLost,
+    /// It runs on for the next runner.
+    HandedOver,
+}
+
 /// A run under way.
 pub(super) struct Under<'a> {
     pub(super) seat: &'a Seat,
@@ -75,27 +86,24 @@ impl Under<'_> {
     /// session is worth one new start.
     pub(super) async fn agent(&self, left: Option<&Launched>, journal: &mut Journal) -> Result<Outcome, Trouble> {
         let earlier = equip::earlier_session(&self.seat.claimed, self.engine);
-        let (mut ended, resumed) = match (left, &earlier) {
-            (Some(launched), _) => (self.take_up(launched, journal).await?, launched.resumes),
-            (None, Some((session, before))) => {
-                (self.launch(1, (SessionPlan::Resume(session), *before), journal).await?, true)
-            }
-            (None, None) => (self.begin_anew(1, journal).await?, false),
+        let mut followed = match (left, &earlier) {
+            (Some(launched), _) => self.take_up(launched, journal).await?,
+            (None, Some((session, before))) => self.launch(1, (SessionPlan::Resume(session), *before), journal).await?,
+            (None, None) => self.begin_anew(1, journal).await?,
         };
-        if resumed && ended.as_ref().is_some_and(|ended| matches!(ended.course, Course::Anew)) {
+        if let Followed::SessionLost = followed {
             journal.note("the engine does not know its session any more; it starts a new one");
-            ended = self.begin_anew(2, journal).await?;
+            followed = self.begin_anew(2, journal).await?;
         }
-        let Some(mut ended) = ended else { return Ok(Outcome::HandedOver) };
-        if let Course::Anew = ended.course {
-            let message = "the engine could not begin a session".to_owned();
-            ended.course = Course::Failed(Failing { result: JobResult::AgentFailed, class: None, message });
+        match followed {
+            Followed::Ended(finding) => verdict(self, *finding, journal).await,
+            Followed::HandedOver => Ok(Outcome::HandedOver),
+            Followed::SessionLost => Err(Trouble::job(JobResult::AgentFailed, NO_SESSION)),
         }
-        verdict(self, ended, journal).await
     }
 
     /// Starts the agent with a session of its own.
-    async fn begin_anew(&self, nth: usize, journal: &mut Journal) -> Result<Option<Finding>, Trouble> {
+    async fn begin_anew(&self, nth: usize, journal: &mut Journal) -> Result<Followed, Trouble> {
         let id = random_uuid();
         let plan = if self.engine.takes_session_id() { SessionPlan::New(&id) } else { SessionPlan::Unnamed };
         self.launch(nth, (plan, Usage::UNKNOWN), journal).await
@@ -107,7 +115,7 @@ impl Under<'_> {
         nth: usize,
         (plan, before): (SessionPlan<'_>, Usage),
         journal: &mut Journal,
-    ) -> Result<Option<Finding>, Trouble> {
+    ) -> Result<Followed, Trouble> {
         let seat = self.seat;
         let (invocation, resumed) = self.invocation(plan).await?;
         self.mask.set(&to_mask(&invocation.redactions, &seat.options));
@@ -157,11 +165,11 @@ impl Under<'_> {
     }
 
     /// Goes on with a launch of another runner, whether it still runs or is over.
-    async fn take_up(&self, launched: &Launched, journal: &mut Journal) -> Result<Option<Finding>, Trouble> {
+    async fn take_up(&self, launched: &Launched, journal: &mut Journal) -> Result<Followed, Trouble> {
         let folder = self.place.folder.join(&launched.name);
         match self.reattached(&folder, journal).await {
             Some(running) => self.follow(launched, running, journal).await,
-            None => Ok(None),
+            None => Ok(Followed::HandedOver),
         }
     }
 
@@ -187,12 +195,7 @@ impl Under<'_> {
     }
 
     /// Watches a launch to its end.
-    async fn follow(
-        &self,
-        launched: &Launched,
-        running: Running,
-        journal: &mut Journal,
-    ) -> Result<Option<Finding>, Trouble> {
+    async fn follow(&self, launched: &Launched, running: Running, journal: &mut Journal) -> Result<Followed, Trouble> {
         let seat = self.seat;
         let workspace = self.equipped.workspace.cwd().to_string_lossy().into_owned();
         let reader = reader(self.output, Start { workspace, before: launched.before });
@@ -220,11 +223,15 @@ impl Under<'_> {
         let mut saver = Saver::new(self.equipped.workspace.clone());
         let watched = supervise(&ward, running, reader, journal, &mut saver).await?;
         if watched.handed_over {
-            return Ok(None);
+            return Ok(Followed::HandedOver);
+        }
+        // What lies there is collected once, after the launch that begins anew.
+        if launched.resumes && judge(watched.record.as_ref(), &watched.conclusion, false) == Course::Anew {
+            return Ok(Followed::SessionLost);
         }
         let watching = journal.elapsed_ms().saturating_sub(started);
         let agent_ms = watched.record.as_ref().map_or(watching, |record| record.duration_ms);
-        self.found(watched, launched, agent_ms).await.map(Some)
+        self.found(watched, launched, agent_ms).await.map(|finding| Followed::Ended(Box::new(finding)))
     }
 
     /// What is in the workspace now decides whether a claim of success is believable.
@@ -234,6 +241,10 @@ impl Under<'_> {
         let collected = blocking(move || crate::workspace::collect(&workspace, &message)).await?;
         let course = judge(watched.record.as_ref(), &watched.conclusion, collected.changed);
         let course = match unless_again(course, &self.seat.claimed.earlier) {
+            Course::Anew => {
+                let message = NO_SESSION.to_owned();
+                Course::Failed(Failing { result: JobResult::AgentFailed, class: None, message })
+            }
             // Told with its last words, too late to be stopped.
             Course::Prove
                 if overspent(self.seat.claimed.manifest.budget.unwrap_or_default(), &watched.conclusion.usage) =>

@@ -193,6 +193,17 @@ mod tests {
     }
 
     #[test]
+    fn what_went_down_with_its_runner_says_nothing_about_the_work() {
+        let killed = |signal| ExitRecord { exit_code: None, signal: Some(signal), ..record(Reason::Exited) };
+        for own in [record(Reason::Exited), record(Reason::Timeout), record(Reason::FailedToStart), killed(11)] {
+            assert!(is_its_own_end(&own), "{own:?}");
+        }
+        for other in [killed(9), killed(15), record(Reason::OwnerGone), record(Reason::Drained)] {
+            assert!(!is_its_own_end(&other), "{other:?}");
+        }
+    }
+
+    #[test]
     fn a_lost_session_is_no_failure_and_an_open_question_is_no_success() {
         let lost = conclusion(Verdict::Failed(failing(Cause::Session, None)));
         assert_eq!(judge(Some(&record(Reason::Exited)), &lost, false), Course::Anew);

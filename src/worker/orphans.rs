@@ -312,7 +312,7 @@ async fn carry_rest(client: &Client, options: &Options, job: &Job) {
 /// Takes away what only a run under way needs. What it printed and nobody took stays.
 fn forget(options: &Options, job: &JobId, run: u32) {
     let place = Place::at(options, job.as_str(), run);
-    if !Record::is_in(&place.folder) {
+    if !Record::is_in(&place.folder) && !Values::are_in(&place.folder) {
         return;
     }
     place.tidy(Carried::Part);

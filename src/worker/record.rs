@@ -78,9 +78,9 @@ impl Record {
         RunDir::at(folder).read(RUN, "the record of a run")
     }
 
-    /// Puts it in place so that it survives whatever ends this process.
+    /// Puts it in place, whole, so that it survives whatever ends this process. A power cut ends the agent too.
     pub(super) fn write(&self, folder: &Path) -> Result<(), RuntimeError> {
-        RunDir::at(folder).write_durably(RUN, self)
+        RunDir::at(folder).write(RUN, self)
     }
 
     /// Whether the run in `folder` is one to go on with. Costs one look at a file.
@@ -112,9 +112,12 @@ impl Values {
         RunDir::at(folder).write(VALUES, self)
     }
 
-    /// True when they were there.
-    pub(super) fn remove(folder: &Path) -> Result<bool, RuntimeError> {
-        RunDir::at(folder).remove(VALUES)
+    pub(super) fn are_in(folder: &Path) -> bool {
+        folder.join(VALUES).exists()
+    }
+
+    pub(super) fn remove(folder: &Path) -> Result<(), RuntimeError> {
+        RunDir::at(folder).remove(VALUES).map(drop)
     }
 
     /// Splits the verify command's variables: what may lie beside the run, and what holds one of `masked`.
