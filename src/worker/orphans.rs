@@ -56,8 +56,12 @@ pub(crate) async fn reclaim(client: &Client, options: &Arc<Options>) -> Result<O
         }
     }
     // A person may have taken jobs away while their runner was dead.
-    outcome.cleared =
-        Reaper::new(Arc::clone(options), client.clone(), Reach::Everything).workspaces(Mode::Remove).await?;
+    let reaper = Reaper::new(Arc::clone(options), client.clone(), Reach::Everything);
+    match reaper.workspaces(Mode::Remove).await {
+        Ok(cleared) => outcome.cleared = cleared,
+        // Whoever needs a workspace is told what is in the way.
+        Err(problem) => tracing::warn!(error = %problem, "what runs left behind cannot be looked at"),
+    }
     Ok(outcome)
 }
 
