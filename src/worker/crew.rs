@@ -25,7 +25,7 @@ use super::{
     options::Options,
     orphans::{self, Orphan, Orphaned, Sorted},
     probe,
-    reap::{Mode, Reaped, Reaper, Room},
+    reap::{Reaped, Reaper, Room},
     seat::Seat,
     trouble::Trouble,
     turns::Turns,
@@ -126,8 +126,7 @@ impl Worker {
             }
         }
         orphans::take_back(&self.client, &self.options, dead, &mut outcome).await?;
-        // Half-made workspaces, and those of jobs that a person took away while no runner was there.
-        outcome.cleared = self.reaper.workspaces(Mode::Remove).await?;
+        outcome.cleared = orphans::cleared(&self.reaper).await;
         Ok(outcome)
     }
 

@@ -107,9 +107,18 @@ pub(crate) async fn reclaim(client: &Client, options: &Arc<Options>) -> Result<O
         outcome.left.push((job, why.to_owned()));
     }
     take_back(client, options, dead, &mut outcome).await?;
-    outcome.cleared =
-        Reaper::new(Arc::clone(options), client.clone(), Reach::Everything).workspaces(Mode::Remove).await?;
+    let reaper = Reaper::new(Arc::clone(options), client.clone(), Reach::Everything);
+    outcome.cleared = cleared(&reaper).await;
     Ok(outcome)
+}
+
+/// Clears half-made workspaces, and those of jobs that a person took away while no runner was there.
+pub(super) async fn cleared(reaper: &Reaper) -> Vec<Reaped> {
+    reaper.workspaces(Mode::Remove).await.unwrap_or_else(|problem| {
+        // Whoever needs a workspace is told what is in the way.
+        tracing::warn!(error = %problem, "what runs left behind cannot be looked at");
+        Vec::new()
+    })
 }
 
 /// Takes back jobs whose run cannot be gone on with, and clears away what is left of runs that nobody holds.

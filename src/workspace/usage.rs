@@ -89,12 +89,19 @@ pub(crate) struct Measure {
     /// Where the last figures are kept for whoever only looks.
     note: PathBuf,
     known: HashMap<PathBuf, u64>,
+    /// What the note says, if it is ours.
+    written: Option<Usage>,
 }
 
 impl Measure {
     /// Knows nothing yet. `state` holds the workspaces, and the note of their sizes.
     pub(crate) fn new(state: &Path) -> Self {
-        Self { workspaces: state.join("work"), note: state.join("workspaces.json"), known: HashMap::new() }
+        Self {
+            workspaces: state.join("work"),
+            note: state.join("workspaces.json"),
+            known: HashMap::new(),
+            written: None,
+        }
     }
 
     /// What there is, with `at_work` counted whether or not they have their folders yet. Sizes are those that are known.
@@ -125,7 +132,13 @@ impl Measure {
             .map(|leftover| (size_of(&leftover.path), leftover.path))
             .map(|(size, path)| (path, size))
             .collect();
-        record::save(&self.note, &self.usage(&BTreeSet::new())?)
+        let usage = self.usage(&BTreeSet::new())?;
+        // While nothing changes, nothing is written.
+        if self.written != Some(usage) {
+            record::save(&self.note, &usage)?;
+            self.written = Some(usage);
+        }
+        Ok(())
     }
 
     /// What there is, for whoever only looks: counted now, measured by the last runner that did.

@@ -50,7 +50,7 @@ pub fn backup(from: &Path, to: &Path) -> Result<u64, BackupError> {
     }
     let source = open_to_look(from).map_err(|source| OpenError::Database { path: from.to_owned(), source })?;
     schema::inspect(&source, from)?;
-    let part = beside(to);
+    let part = private_file_beside(to)?;
     let copied = copy(&source, &part).and_then(|()| finish(&part, to));
     if copied.is_err() {
         // It may not have come so far.
@@ -61,7 +61,6 @@ pub fn backup(from: &Path, to: &Path) -> Result<u64, BackupError> {
 
 fn copy(source: &Connection, part: &Path) -> Result<(), BackupError> {
     let copying = |source| BackupError::Copy { path: part.to_owned(), source };
-    drop(private_file(part).map_err(io("create", part))?);
     let mut target = Connection::open(part).map_err(copying)?;
     {
         let backup = Backup::new(source, &mut target).map_err(copying)?;
@@ -99,18 +98,23 @@ fn finish(part: &Path, to: &Path) -> Result<u64, BackupError> {
     Ok(size)
 }
 
-fn beside(to: &Path) -> PathBuf {
-    let mut name = to.as_os_str().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    name.into()
-}
-
-fn private_file(path: &Path) -> std::io::Result<File> {
+/// Makes an empty file for this user only, of a name that nobody else makes or has left a copy under.
+fn private_file_beside(to: &Path) -> Result<PathBuf, BackupError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    let mut nth = 0;
+    loop {
+        let mut name = to.as_os_str().to_owned();
+        name.push(format!(".part{nth}"));
+        let part = PathBuf::from(name);
+        match options.open(&part) {
+            Ok(_) => return Ok(part),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && nth < TRIES => nth += 1,
+            Err(error) => return Err(io("create", &part)(error)),
+        }
+    }
 }
 
 fn io(verb: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> BackupError {
