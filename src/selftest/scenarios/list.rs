@@ -1,7 +1,8 @@
 //! Every story there is. The long ones come first, so that the last player does not wait for one alone.
 
 use super::{
-    checkout, demo, deps, folder, leases, limits, manifest, profiles, proof, retry, runners, runs, scheduling, terminal,
+    checkout, demo, deps, folder, leases, limits, manifest, profiles, proof, retry, runners, runs, scheduling, secrets,
+    terminal,
 };
 use crate::selftest::story::Scenario;
 
@@ -18,6 +19,7 @@ pub(in crate::selftest) fn all() -> Vec<Box<dyn Scenario>> {
         scheduling::stories(),
         profiles::stories(),
         leases::stories(),
+        secrets::stories(),
         manifest::stories(),
         terminal::stories(),
         demo::stories(),

@@ -14,6 +14,7 @@ mod retry;
 mod runners;
 mod runs;
 mod scheduling;
+mod secrets;
 mod terminal;
 
 pub(super) use list::all;
