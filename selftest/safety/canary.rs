@@ -109,8 +109,8 @@ echo "the end: $CANARY"
     assert!(told.contains("CANARY=*****") && told.contains("the end: ****"), "it was printed, and masked:\n{told}");
     // The agent's own program knows how JSON and addresses write it; everything else does not.
     let passes = |path: &Path| path.ends_with("agent.sh");
-    assert_eq!(holding(world.repo(), &needles, &passes), [PathBuf::new(); 0]);
-    assert_eq!(holding(&world.folder().join("home"), &needles, &passes), [PathBuf::new(); 0]);
+    assert_eq!(holding(world.repo(), &needles, &passes), Vec::<PathBuf>::new());
+    assert_eq!(holding(&world.folder().join("home"), &needles, &passes), Vec::<PathBuf>::new());
     let branch = job["branch"].as_str().expect("a branch");
     let processes = world.git(&["show", &format!("{branch}:processes.txt")]);
     assert!(processes.contains("shim") && !processes.contains("7f3a"), "{processes}");
@@ -127,8 +127,8 @@ fn source_code_that_is_not_printed_is_nowhere_in_what_the_coordinator_keeps() {
     assert_eq!(world.stage(&id), "testing");
     let state = world.repo().join(".fleet");
     let needles = [canary.as_bytes().to_vec()];
-    assert_eq!(holding(&state, &needles, &|_| false), [PathBuf::new(); 0]);
-    assert_eq!(holding(&world.repo().join("tasks"), &needles, &|_| false), [PathBuf::new(); 0]);
+    assert_eq!(holding(&state, &needles, &|_| false), Vec::<PathBuf>::new());
+    assert_eq!(holding(&world.repo().join("tasks"), &needles, &|_| false), Vec::<PathBuf>::new());
     // The control: a log that does print it is kept, and found.
     let loud = world.submit_script("loud", "verify: ./check.sh\n", "run cat src.txt\nwrite done.txt yes");
     world.run_once();

@@ -67,7 +67,7 @@ fn a_task_that_names_what_lies_elsewhere_is_refused() {
         let refused = world.run(&["profile", "show", "--", name]);
         assert!(matches!(refused.code, 2 | 3), "profile {name}: {} {}", refused.code, refused.stderr);
     }
-    assert_eq!(listing(&outside), [PathBuf::new(); 0]);
+    assert_eq!(listing(&outside), Vec::<PathBuf>::new());
 }
 
 #[test]

@@ -15,6 +15,9 @@ use super::{
 /// Deeper nesting is refused, so that nobody who walks the tree needs more stack than this.
 const MAX_DEPTH: usize = 32;
 
+/// More keys of one mapping are refused: each is compared with those before it.
+const MAX_KEYS: usize = 500;
+
 const TOO_DEEP: &str = "this is nested too deeply";
 
 /// Reads a block of YAML whose first line is line `first_line` of its file.
@@ -84,6 +87,10 @@ impl Builder {
         }
         if self.open.len() > MAX_DEPTH {
             self.mistake(at, TOO_DEEP, format!("stay within {MAX_DEPTH} levels"));
+            return false;
+        }
+        if matches!(self.open.last(), Some(Open::Map { entries, .. }) if entries.len() > MAX_KEYS) {
+            self.mistake(at, "these are too many keys", format!("stay within {MAX_KEYS}"));
             return false;
         }
         true
@@ -285,6 +292,14 @@ mod tests {
         assert_eq!(mistakes, []);
         let Content::Scalar(text) = &entries[0].value.content else { panic!("not a scalar") };
         assert_eq!(text.text, "x\n\ty\n");
+    }
+
+    #[test]
+    fn a_crowd_of_keys_is_refused_and_not_followed() {
+        let keys: String = (0..200_000).map(|nth| format!("k{nth}: 1\n")).collect();
+        let (entries, mistakes) = entries_from_yaml(&keys, 1);
+        assert!(entries.len() <= MAX_KEYS + 1 && mistakes.len() == 1, "{} keys, {mistakes:?}", entries.len());
+        assert!(mistakes[0].message.contains("too many keys"), "{mistakes:?}");
     }
 
     #[test]

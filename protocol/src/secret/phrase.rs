@@ -158,7 +158,7 @@ pub(super) fn address(bytes: &[u8], at: usize) -> Option<Sight> {
         return Some(Sight::OPEN);
     }
     let password = from + bytes[from..end].iter().position(|byte| *byte == b':')? + 1;
-    (bytes[end] == b'@' && end > password).then(|| Sight { secret: Some(password..end), open: false })
+    (bytes[end] == b'@' && end > password).then_some(Sight { secret: Some(password..end), open: false })
 }
 
 const BEGIN: &[u8] = b"-----BEGIN ";

@@ -61,10 +61,10 @@ fn check(output: Output, text: &str) {
                 Observation::Activity(line) => assert!(is_line(&line), "{line:?}"),
                 Observation::Retrying { message, .. } => assert!(is_line(&message), "{message:?}"),
                 Observation::Usage(usage) => {
-                    assert!(usage.cost_usd.is_none_or(|usd| usd.is_finite() && usd >= 0.0), "{usage:?}")
+                    assert!(usage.cost_usd.is_none_or(|usd| usd.is_finite() && usd >= 0.0), "{usage:?}");
                 }
                 Observation::Session(session) => {
-                    assert!(!session.is_empty() && session.len() <= text.len(), "{session:?}")
+                    assert!(!session.is_empty() && session.len() <= text.len(), "{session:?}");
                 }
                 Observation::Marker(_) => {}
             }
@@ -120,7 +120,7 @@ fn marker_lines_are_read_or_noted_with_the_reason() {
             match marker::read(line) {
                 marker::Reading::Plain => {}
                 marker::Reading::Malformed(why) => {
-                    assert!(why.len() <= 300 && !why.contains(char::is_control), "{why:?}")
+                    assert!(why.len() <= 300 && !why.contains(char::is_control), "{why:?}");
                 }
                 marker::Reading::Marker(Marker::Progress(progress)) => {
                     assert!(progress.percent.is_none_or(|percent| (0.0..=100.0).contains(&percent)), "{progress:?}");

@@ -2,7 +2,7 @@
 
 use super::{
     checkout, confinement, demo, deps, folder, keeping, leases, limits, manifest, profiles, projects, proof, retry,
-    runners, runs, scheduling, terminal,
+    runners, runs, scheduling, secrets, terminal,
 };
 use crate::selftest::story::Scenario;
 
@@ -22,6 +22,7 @@ pub(in crate::selftest) fn all() -> Vec<Box<dyn Scenario>> {
         profiles::stories(),
         projects::stories(),
         leases::stories(),
+        secrets::stories(),
         manifest::stories(),
         terminal::stories(),
         demo::stories(),

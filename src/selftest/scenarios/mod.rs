@@ -17,6 +17,7 @@ mod retry;
 mod runners;
 mod runs;
 mod scheduling;
+mod secrets;
 mod terminal;
 
 pub(super) use list::all;
