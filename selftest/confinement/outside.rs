@@ -96,7 +96,10 @@ fn an_agent_that_reaches_outside_is_refused_everywhere_and_its_own_work_goes_on(
     let before = untouched(&world);
     let id = world.submit("reach.md", "---\nengine: mine\nverify: ./check.sh\n---\n# Reach\n");
     let mut run = world.fleet();
-    run.args(["run", "--once", "--max", "2"]).env("RUNNER_SECRET", KEY);
+    // A folder of another engine is not opened by being on the PATH either.
+    let path = std::env::var("PATH").expect("a PATH");
+    let path = format!("{path}:{}", world.folder().join("home/.other").display());
+    run.args(["run", "--once", "--max", "2"]).env("RUNNER_SECRET", KEY).env("PATH", path);
     Output::of(&mut run).exits(0);
     refused(&fs::read_to_string(shared.join("report")).expect("the agent got there"), &attempts);
     let job = world.job(&id);

@@ -104,30 +104,20 @@ mod tests {
             fs::write(at(name).join("file"), name).expect("a file");
         }
         let policy = Policy { read: vec![at("read"), at("missing")], write: vec![at("open")] };
+        let kind = |ended: std::io::Result<()>| ended.err().map(|error| error.kind());
         let [open, read, closed] = ["open/file", "read/file", "closed/file"].map(at);
-        let refused = [
-            confined(policy.clone(), {
-                let to = open.clone();
-                move || fs::write(to, "changed").err()
-            }),
-            confined(policy.clone(), {
-                let from = read.clone();
-                move || fs::read(from).err()
-            }),
-            confined(policy.clone(), {
-                let to = read.clone();
-                move || fs::write(to, "changed").err()
-            }),
-            confined(policy.clone(), {
-                let from = closed.clone();
-                move || fs::read(from).err()
-            }),
-            confined(policy, {
-                let to = closed.clone();
-                move || fs::remove_file(to).err()
-            }),
-        ]
-        .map(|error| error.map(|error| error.kind()));
+        let refused = confined(policy, {
+            let closed = closed.clone();
+            move || {
+                [
+                    kind(fs::write(open, "changed")),
+                    kind(fs::read(&read).map(drop)),
+                    kind(fs::write(read, "changed")),
+                    kind(fs::read(&closed).map(drop)),
+                    kind(fs::remove_file(closed)),
+                ]
+            }
+        });
         let no = Some(ErrorKind::PermissionDenied);
         assert_eq!(refused, [None, None, no, no, no]);
         assert_eq!(fs::read_to_string(closed).expect("this process reads it"), "closed");

@@ -113,11 +113,14 @@ impl Maker<'_> {
         let Some(path) = self.disk.real(named).filter(|_| !self.leads_through(named, &self.written)) else {
             return Vec::new();
         };
-        if self.home.as_ref().is_some_and(|home| home.starts_with(&path)) {
+        // A link that another engine's agent planted in its folder does not lead out of there.
+        let (around, closed): (Vec<&PathBuf>, Vec<&PathBuf>) =
+            self.grounds.closed.iter().partition(|closed| named.starts_with(closed));
+        let leads_out = around.iter().any(|closed| !path.starts_with(real(self.disk, closed)));
+        if leads_out || self.home.as_ref().is_some_and(|home| home.starts_with(&path)) {
             return Vec::new();
         }
-        let closed = self.grounds.closed.iter().filter(|closed| !named.starts_with(closed));
-        let closed: Vec<PathBuf> = closed.chain(sealed).map(|closed| real(self.disk, closed)).collect();
+        let closed: Vec<PathBuf> = closed.into_iter().chain(sealed).map(|closed| real(self.disk, closed)).collect();
         self.without(path, &closed)
     }
 
@@ -158,7 +161,9 @@ impl Maker<'_> {
 
     /// The started program, and what is installed together with it.
     fn program(&self) -> Vec<PathBuf> {
-        let Some(program) = self.grounds.program.and_then(|program| self.disk.real(program)) else { return Vec::new() };
+        // One that lies in the engine's own folder is open already, and a link there leads nowhere else.
+        let found = self.grounds.program.filter(|program| !self.leads_through(program, &self.written));
+        let Some(program) = found.and_then(|program| self.disk.real(program)) else { return Vec::new() };
         let mut parts = vec![program.clone()];
         let package = program.ancestors().filter(|folder| folder.ends_with("node_modules")).last();
         parts.extend(package.map(Path::to_owned));

@@ -62,7 +62,7 @@ fn machine() -> Drawn {
         "/home/ann/.claude/settings.json",
         "/home/ann/.codex/auth.json",
         "/home/ann/.gitconfig",
-        "/home/ann/diary.txt",
+        "/home/ann/private/diary",
         "/home/ann/.cache/tool/a",
         "/home/ann/repo/.git/objects/pack",
         "/home/ann/repo/.git/config",
@@ -194,10 +194,10 @@ fn a_link_that_an_agent_planted_opens_nothing() {
         "/home/ann/.cache/tool/deep",
         "/home/ann/.claude/local/claude",
     ] {
-        for to in [HOME, "/home/ann/.ssh", STATE, "/home/ann/.ssh/id_ed25519"] {
+        for to in [HOME, "/home/ann/.ssh", STATE, "/home/ann/.ssh/id_ed25519", "/home/ann/private"] {
             let policy = planted(from, to);
             keeps_its_promise(&policy);
-            assert!(!reads(&policy, "/home/ann/diary.txt"), "{from} -> {to}: {policy:#?}");
+            assert!(!reads(&policy, "/home/ann/private/diary"), "{from} -> {to}: {policy:#?}");
         }
     }
 }
