@@ -17,7 +17,15 @@ fn commit(urgency: Urgency) -> Op {
 
 fn work() -> Work {
     let place = Place::memory();
-    Work { wake: Arc::new(Wake::new(place.clone())), place, conn: None, left: VecDeque::new(), last: Last::default() }
+    Work {
+        wake: Arc::new(Wake::new(place.clone())),
+        place,
+        conn: None,
+        left: VecDeque::new(),
+        last: Last::default(),
+        // A slow machine writes as much at once as a quick one.
+        time: Duration::MAX,
+    }
 }
 
 #[test]
