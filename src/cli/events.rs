@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fleet_protocol::{
     Event, ExitCode, JobId,
-    api::{EventList, EventsQuery},
+    api::{EventList, EventsQuery, QueueStateQuery},
 };
 
 use super::{
@@ -14,8 +14,10 @@ use super::{
     style::{self, paint},
 };
 
-/// How often a followed history is looked at.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// How long nothing may change until a followed history is looked at all the same.
+const LOOK_AGAIN_MS: u64 = 20_000;
+/// Between two looks, however much the queue changes.
+const AT_LEAST: Duration = Duration::from_millis(20);
 
 /// Print the history of a job.
 #[derive(Debug, Clone, clap::Args)]
@@ -67,6 +69,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<ExitCode, CliE
 
 async fn follow(id: &JobId, mut after: u64, context: &Context) -> Result<ExitCode, CliError> {
     let client = context.client()?;
+    let mut version = client.queue_state(&QueueStateQuery::default()).await?;
     loop {
         // Looked at before its events: nothing that happens in between is missed.
         let over = client.job(id).await?.stage.is_terminal();
@@ -81,7 +84,9 @@ async fn follow(id: &JobId, mut after: u64, context: &Context) -> Result<ExitCod
         if over {
             return Ok(ExitCode::Success);
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        tokio::time::sleep(AT_LEAST).await;
+        // Every event comes with a version of its own: whatever came after the look has raised it already.
+        version = client.queue_state(&QueueStateQuery { after: Some(version), wait_ms: Some(LOOK_AGAIN_MS) }).await?;
     }
 }
 

@@ -75,7 +75,8 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("fleet-writer".to_owned())
             .spawn(move || {
-                Work { place, wake, conn: None, left: VecDeque::new(), last: Last::default() }.run(&receiver);
+                Work { place, wake, conn: None, left: VecDeque::new(), last: Last::default(), time: BATCH_TIME }
+                    .run(&receiver);
             })
             .map_err(|error| StoreError::Unknown { reason: format!("cannot start the writing thread: {error}") })?;
         Ok(Self { sender: Some(sender), thread: Some(thread) })
@@ -114,6 +115,8 @@ struct Work {
     /// Taken from the channel, but too many for one transaction.
     left: VecDeque<Request>,
     last: Last,
+    /// Most time of one transaction.
+    time: Duration,
 }
 
 /// The batch before: how many were answered, and how long it took.
@@ -172,7 +175,7 @@ impl Work {
             return refuse_all(batch, &error);
         }
         let mut batch = batch;
-        match apply_all(&conn, &batch).and_then(|applied| commit(&conn, applied)) {
+        match apply_all(&conn, &batch, self.time).and_then(|applied| commit(&conn, applied)) {
             Ok((version, outcomes)) => {
                 if let Some(version) = version {
                     self.wake.publish(version);
@@ -260,17 +263,21 @@ enum Apart {
 }
 
 /// Applies each change of the batch. An error means that the whole transaction is lost.
-fn apply_all(conn: &Connection, batch: &[Request]) -> rusqlite::Result<Applied> {
-    if let Some(applied) = apply_some(conn, batch, Apart::Not)? {
+fn apply_all(conn: &Connection, batch: &[Request], time: Duration) -> rusqlite::Result<Applied> {
+    if let Some(applied) = apply_some(conn, batch, (Apart::Not, time))? {
         return Ok(applied);
     }
     run(conn, "ROLLBACK")?;
     run(conn, BEGIN)?;
-    Ok(apply_some(conn, batch, Apart::BySavepoints)?.expect("with savepoints no change spoils the others"))
+    Ok(apply_some(conn, batch, (Apart::BySavepoints, time))?.expect("with savepoints no change spoils the others"))
 }
 
 /// Applies changes for as long as there is time; none when one of them failed halfway and nothing keeps it apart.
-fn apply_some(conn: &Connection, batch: &[Request], apart: Apart) -> rusqlite::Result<Option<Applied>> {
+fn apply_some(
+    conn: &Connection,
+    batch: &[Request],
+    (apart, time): (Apart, Duration),
+) -> rusqlite::Result<Option<Applied>> {
     let start = Instant::now();
     let mut applied = Applied::default();
     for Request { op, .. } in batch {
@@ -287,7 +294,7 @@ fn apply_some(conn: &Connection, batch: &[Request], apart: Apart) -> rusqlite::R
             return Ok(None);
         }
         applied.outcomes.push(outcome.map(|counts| applied.changed |= counts));
-        if start.elapsed() > BATCH_TIME {
+        if start.elapsed() > time {
             break;
         }
     }

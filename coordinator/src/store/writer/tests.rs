@@ -1,7 +1,7 @@
 //! The writing thread: its order, its caps, and what it answers when a transaction is lost.
 
 use super::*;
-use crate::store::tests::fixture::newcomer;
+use crate::store::{Answer, tests::fixture::newcomer};
 
 fn request(op: Op) -> Request {
     Request { op, reply: oneshot::channel().0 }
@@ -17,7 +17,15 @@ fn commit(urgency: Urgency) -> Op {
 
 fn work() -> Work {
     let place = Place::memory();
-    Work { wake: Arc::new(Wake::new(place.clone())), place, conn: None, left: VecDeque::new(), last: Last::default() }
+    Work {
+        wake: Arc::new(Wake::new(place.clone())),
+        place,
+        conn: None,
+        left: VecDeque::new(),
+        last: Last::default(),
+        // A slow machine writes as much at once as a quick one.
+        time: Duration::MAX,
+    }
 }
 
 #[test]
@@ -77,4 +85,28 @@ fn a_lost_transaction_is_answered_as_unknown() {
     let op = write(*newcomer(1, fleet_protocol::Manifest::default()));
     work.write(vec![Request { op, reply }]);
     assert!(matches!(answer.try_recv().unwrap(), Ok(())), "the next batch has a connection of its own");
+}
+
+/// The second of three finds out after half of its writes that it must not be.
+#[test]
+fn a_change_that_fails_halfway_leaves_nothing_and_spoils_no_other() {
+    let mut work = work();
+    let _kept = work.place.prepare().unwrap();
+    let (mut batch, mut answers) = (Vec::new(), Vec::new());
+    for (number, key) in [(1, "one"), (2, "one"), (3, "three")] {
+        let mut commit = newcomer(number, fleet_protocol::Manifest::default());
+        let request = "r".to_owned();
+        commit.answer = Some(Answer { key: key.to_owned(), request, status: 201, body: String::new() });
+        let (reply, answer) = oneshot::channel();
+        batch.push(Request { op: write(*commit), reply });
+        answers.push(answer);
+    }
+    work.write(batch);
+    let outcomes: Vec<Outcome> = answers.into_iter().map(|mut answer| answer.try_recv().unwrap()).collect();
+    assert!(matches!(outcomes[..], [Ok(()), Err(CommitError::AnswerTaken), Ok(())]), "{outcomes:?}");
+    let conn = work.conn.unwrap();
+    let count = |table: &str| conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
+    for table in ["jobs", "texts", "events", "answers"] {
+        assert_eq!(count(table).unwrap(), 2, "{table}");
+    }
 }
