@@ -20,7 +20,7 @@ pub struct Run {
     /// The engine's own session, for resuming it.
     pub session_id: Option<String>,
     pub error_class: Option<ErrorClass>,
-    /// What protected the user: `unconfined`, later `landlock` and its version, or a container.
+    /// What held the run: `landlock-7` with the version of Landlock, or `unconfined: ` and why.
     pub confinement: Option<String>,
     pub engine: Option<String>,
     pub factory: String,
