@@ -1,7 +1,8 @@
 //! The order in which everything is looked at: from what all else stands on to what only matters now and then.
 
 use super::{
-    check::Check, database, engines, folders, installation, machine, repository, runs, safety, subject::Subject,
+    ceilings, check::Check, database, engines, folders, installation, machine, repository, runs, safety,
+    subject::Subject,
 };
 
 type Look = fn(&Subject) -> Check;
@@ -18,6 +19,8 @@ const FIRST: &[Look] = &[
     machine::disk_space,
     machine::open_file_limit,
     machine::clock,
+    ceilings::processes,
+    ceilings::ceilings,
     repository::git_program,
     repository::git_identity,
     repository::repository,

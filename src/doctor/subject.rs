@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::{
     config::Place,
     engine::Catalogue,
+    runtime::Offer,
     workspace::{Identity, Source, WorkspaceError},
 };
 
@@ -43,6 +44,10 @@ pub(crate) struct Subject {
     pub(crate) free_space: Result<u64, String>,
     /// Files that one process may have open.
     pub(crate) open_files: Result<u64, String>,
+    /// What control groups give a run here; none where they are not to be used.
+    pub(crate) offer: Option<Offer>,
+    /// The ration of processors that is configured.
+    pub(crate) cpus: Option<u32>,
     /// By the machine's clock.
     pub(crate) now: Timestamp,
     pub(crate) test_clock: TestClock,

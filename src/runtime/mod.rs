@@ -4,6 +4,7 @@
 //! own session, a child subreaper, output to files, an exit record at the end. The worker talks to it through a socket in
 //! that folder and reads its files; it may die and find the run again. Nothing here knows jobs, leases or engines.
 
+mod cgroup;
 mod control;
 mod error;
 mod find;
@@ -20,18 +21,22 @@ mod spec;
 mod tail;
 mod token;
 mod tree;
+mod usage;
 
+#[cfg(test)]
+mod bounds_tests;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use cgroup::{Grouping, Offer, offer};
 pub(crate) use control::{State, Status};
 pub(crate) use error::RuntimeError;
 pub(crate) use find::{Found, find};
 pub(crate) use launch::{Launch, start};
 pub(crate) use lines::Lines;
 pub(crate) use orphan::end_orphan;
-pub(crate) use record::{ExitRecord, Reason, StartFailure, StartFailureKind, StopReason};
+pub(crate) use record::{Exceeded, ExitRecord, OwnedBy, Reason, Resource, StartFailure, StartFailureKind, StopReason};
 pub(crate) use running::Running;
-pub(crate) use spec::{Environment, Limits, Spec, Stdin};
+pub(crate) use spec::{Ceilings, Environment, Limits, Spec, Stdin};
 pub(crate) use tail::{Chunk, Tail, Watch};
 pub(crate) use token::Token;

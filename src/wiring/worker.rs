@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use fleet_protocol::ExitCode;
+use fleet_protocol::{ExitCode, Span};
 
 use super::{embedded, fault::Fault};
 use crate::{
     config::{Config, SecretSource},
     engine::{Catalogue, DefinitionPatch},
-    worker::{self, Options},
+    runtime::{Ceilings, Grouping},
+    worker::{self, Bounds, Options},
 };
 
 /// The longest that a run goes on which sets no limit itself.
@@ -33,8 +34,24 @@ pub(super) fn options(config: &Config) -> Result<Options, Fault> {
         checkpoint: config.worker.checkpoint.duration(),
         wall: LONGEST_RUN,
         grace: GRACE,
+        bounds: bounds(config),
         yolo: config.defaults.yolo.unwrap_or(false),
     })
+}
+
+fn bounds(config: &Config) -> Bounds {
+    let worker = &config.worker;
+    Bounds {
+        start: config.coordinator.start_limit.duration(),
+        silence: worker.silence.map(Span::duration),
+        health: worker.health_every.duration(),
+        ceilings: Ceilings {
+            memory: Some(worker.memory.0),
+            processes: Some(worker.processes.get()),
+            cpus: worker.cpus.map(|cpus| f64::from(cpus.get())),
+        },
+        grouping: if worker.cgroups { Grouping::Auto } else { Grouping::Off },
+    }
 }
 
 /// Every engine: the built-in ones, and `[engines]` over or after them.

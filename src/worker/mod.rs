@@ -4,6 +4,7 @@
 //! `judge` names how it ended, `prove` verifies, `report` puts the evidence together. `leases`, `pumps` and `save` run
 //! beside. Nothing here knows the command line, the folder or where settings come from.
 
+mod bounds;
 mod crew;
 mod dependencies;
 mod equip;
@@ -27,6 +28,7 @@ mod supervise;
 mod trouble;
 mod turns;
 
+pub(crate) use bounds::Bounds;
 pub(crate) use crew::{Shift, Until, Worker};
 pub(crate) use options::{Options, SecretSource};
 pub(crate) use orphans::{Orphaned, reclaim};

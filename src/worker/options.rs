@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use super::Bounds;
 use crate::engine::Catalogue;
 
 /// A worker's settings.
@@ -29,6 +30,7 @@ pub(crate) struct Options {
     pub(crate) wall: Duration,
     /// Between asking an agent to end and ending it.
     pub(crate) grace: Duration,
+    pub(crate) bounds: Bounds,
     /// Whether an agent may do everything unasked when its task does not say.
     pub(crate) yolo: bool,
 }

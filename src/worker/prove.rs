@@ -11,13 +11,15 @@ use std::{
 use fleet_protocol::{JobResult, lease::Directive, manifest::CommandLine, run::VerifyEvidence};
 
 use super::{
-    judge::Failing,
+    Bounds,
+    bounds::millis,
+    judge::{Failing, exceeded},
     leases::{Lease, Standing},
 };
 use crate::{
     runtime::{
-        Environment, ExitRecord, Launch, Limits, Reason, Running, RuntimeError, Spec, StartFailureKind, Stdin,
-        StopReason, Token, end_orphan, start,
+        Ceilings, Environment, ExitRecord, Launch, Limits, Reason, Running, RuntimeError, Spec, StartFailureKind,
+        Stdin, StopReason, Token, end_orphan, start,
     },
     shutdown::{Phase, Shutdown},
 };
@@ -34,6 +36,8 @@ pub(super) struct Check<'a> {
     pub(super) left: Duration,
     pub(super) grace: Duration,
     pub(super) ttl: Duration,
+    pub(super) bounds: Bounds,
+    pub(super) ceilings: Ceilings,
     pub(super) exe: &'a Path,
     pub(super) label: String,
 }
@@ -49,7 +53,8 @@ pub(super) enum Checked {
 /// Runs it under a shim of its own, so that it ends as a tree and by the run's time.
 pub(super) async fn check(check: &Check<'_>, lease: &Lease, shutdown: &Shutdown) -> Result<Checked, RuntimeError> {
     let folder = check.run_folder.join("verify");
-    let running = start(check.exe, Launch { run_dir: folder.clone(), spec: spec(check)? }).await?;
+    let running =
+        start(check.exe, Launch { run_dir: folder.clone(), spec: spec(check)?, limit: check.bounds.start }).await?;
     let (ended, stopped) = wait(running, check, lease, shutdown).await;
     let record = match ended {
         Ok(record) => Some(record),
@@ -88,8 +93,13 @@ fn spec(check: &Check<'_>) -> Result<Spec, RuntimeError> {
             timeout_ms: Some(millis(check.left)),
             wall_ms: None,
             owner_silence_ms: Some(millis(check.ttl)),
+            // Tests may be quiet for as long as they like.
+            silence_ms: None,
+            health_ms: millis(check.bounds.health),
             grace_ms: millis(check.grace),
         },
+        ceilings: check.ceilings,
+        grouping: check.bounds.grouping,
         token: Token::random()?,
         key: Token::random()?,
     })
@@ -167,12 +177,12 @@ fn judged(check: &Check<'_>, record: &ExitRecord) -> Checked {
             };
             failed(JobResult::VerifyFailed, format!("`{command}` {how}"), Some(evidence))
         }
+        Reason::ResourceExceeded => {
+            let message = format!("`{command}` was ended: {}", exceeded(record));
+            failed(JobResult::ResourceExceeded, message, Some(evidence))
+        }
         // It was told to end, so the code with which it did is no verdict on the work.
         Reason::OwnerGone => Checked::Interrupted(StopReason::Stopped),
         _ => failed(JobResult::VerifyFailed, format!("`{command}` was stopped from outside"), None),
     }
-}
-
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -11,6 +11,7 @@ use fleet_protocol::{
 };
 
 use super::{
+    bounds::ceilings,
     journal::Journal,
     judge::{Course, Failing},
     prove::{Check, Checked, check},
@@ -142,6 +143,8 @@ async fn verify(under: &Under<'_>, finding: &Finding, journal: &mut Journal) -> 
         left: limit.saturating_sub(Duration::from_millis(finding.agent_ms)).max(LEAST_LEFT),
         grace: options.grace,
         ttl: Duration::from_millis(under.seat.claimed.lease.ttl_ms),
+        bounds: options.bounds,
+        ceilings: ceilings(manifest, options),
         exe: &options.exe,
         label: format!("{}/{} verify", under.seat.claimed.job.id, under.seat.claimed.run.number),
     };
@@ -185,8 +188,10 @@ fn patch(
             agent_ms: Some(finding.agent_ms),
             provision_ms: Some(under.provision_ms),
             summary: conclusion.summary.as_ref().map(|said| under.mask.text(said).chars().take(SUMMARY).collect()),
-            peak_memory: record.and_then(|record| record.peak_rss),
+            peak_memory: record.and_then(|record| record.peak_memory),
             cpu_ms: record.and_then(|record| record.cpu_ms),
+            read_bytes: record.and_then(|record| record.read_bytes),
+            written_bytes: record.and_then(|record| record.written_bytes),
         }),
         branch: proof.branch,
         head_commit: Some(collected.head.to_string()),

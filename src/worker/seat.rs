@@ -5,13 +5,14 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use fleet_protocol::{
-    Job, JobResult, Manifest, Problem, Stage,
+    Job, JobResult, Problem, Stage,
     api::{Claimed, PatchJob, ReleaseRequest},
     job::{Checkpoint, Usage},
 };
 use tokio::{sync::mpsc::UnboundedSender, time::sleep};
 
 use super::{
+    bounds::{ceilings, limits},
     crew::SeatEnd,
     equip::{self, Equipped, Place, Session, Wanting},
     journal::Journal,
@@ -31,7 +32,7 @@ use super::{
 use crate::{
     client::Client,
     engine::{Definition, Invocation, SessionPlan, Start, Stdin as Input, reader},
-    runtime::{Environment, Launch, Limits, Spec, Stdin, Token, end_orphan, start},
+    runtime::{Environment, Launch, Spec, Stdin, Token, end_orphan, start},
     shutdown::{Phase, Shutdown},
     workspace::remove,
 };
@@ -299,7 +300,8 @@ impl Under<'_> {
         };
         let spec = self.spec(&invocation, cwd, ttl)?;
         let started = journal.elapsed_ms();
-        let running = start(&seat.options.exe, Launch { run_dir: launch.clone(), spec }).await?;
+        let limit = seat.options.bounds.start;
+        let running = start(&seat.options.exe, Launch { run_dir: launch.clone(), spec, limit }).await?;
         let mut saver = Saver::new(self.equipped.workspace.clone());
         let watched = match supervise(&ward, running, reader, journal, &mut saver).await {
             Ok(watched) => watched,
@@ -371,6 +373,8 @@ impl Under<'_> {
             stdout: "../stdout".to_owned(),
             stderr: "../stderr".to_owned(),
             limits: limits(&seat.claimed.manifest, &seat.options, ttl),
+            ceilings: ceilings(&seat.claimed.manifest, &seat.options),
+            grouping: seat.options.bounds.grouping,
             token: Token::random()?,
             key: Token::random()?,
         })
@@ -378,20 +382,5 @@ impl Under<'_> {
 
     fn size(&self, file: &str) -> u64 {
         std::fs::metadata(self.place.folder.join(file)).map_or(0, |meta| meta.len())
-    }
-}
-
-/// The earlier of `timeout` and `budget.wall` ends the run and names the end; without both there is the worker's own limit.
-fn limits(manifest: &Manifest, options: &Options, ttl: Duration) -> Limits {
-    let wall = manifest.budget.and_then(|budget| budget.wall);
-    let timeout = match (manifest.timeout, wall) {
-        (None, None) => Some(super::prove::millis(options.wall)),
-        (timeout, _) => timeout.map(fleet_protocol::Span::millis),
-    };
-    Limits {
-        timeout_ms: timeout,
-        wall_ms: wall.map(fleet_protocol::Span::millis),
-        owner_silence_ms: Some(super::prove::millis(ttl)),
-        grace_ms: super::prove::millis(options.grace),
     }
 }

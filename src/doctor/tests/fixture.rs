@@ -17,6 +17,7 @@ use super::super::{Check, Configuration, Database, Outcome, Subject, TestClock, 
 use crate::{
     config::Place,
     engine::Catalogue,
+    runtime::Offer,
     workspace::{Identity, Source},
 };
 
@@ -61,6 +62,8 @@ impl Machine {
             environment: environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             free_space: Ok(100 << 30),
             open_files: Ok(1024),
+            offer: Some(Offer { version: Some(2), memory: true, cpus: true }),
+            cpus: None,
             now: "2026-11-20T08:00:00Z".parse().unwrap(),
             test_clock: TestClock::Unset,
             patience: Duration::from_secs(60),
