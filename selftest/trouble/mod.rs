@@ -1,6 +1,7 @@
 //! What goes wrong: kills, limits, signals, odd repositories, many at once.
 
 mod agents;
+mod bounds;
 mod limits;
 mod repositories;
 mod runners;

@@ -28,6 +28,7 @@ mod act;
 mod clean;
 mod completions;
 mod config;
+mod debug;
 mod demo;
 mod diff;
 mod doctor;

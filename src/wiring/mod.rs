@@ -2,6 +2,7 @@
 //! nowhere else.
 
 mod clean;
+mod debug;
 mod demo;
 mod doctor;
 mod embedded;
@@ -17,6 +18,7 @@ mod work;
 mod worker;
 
 pub(crate) use clean::{CleanMode, clean};
+pub(crate) use debug::{Launched, Redaction, Role, Shown, launches};
 pub(crate) use demo::{DemoRequest, Played, demo};
 pub(crate) use doctor::doctor;
 pub(crate) use embedded::{Embedded, clock, has_state, open, open_nothing};

@@ -1,0 +1,178 @@
+//! What this machine knows of a run, for `fleet debug`; and what must not be shown of it.
+
+use std::{fs, path::Path};
+
+use fleet_protocol::{ExitCode, JobId};
+use serde::Serialize;
+
+use super::{embedded, fault::Fault};
+use crate::{
+    config::{Config, SecretSource},
+    runtime::{ExitRecord, Observed, OwnedBy, Reason, Seen, Standing, StartFailureKind, observe},
+};
+
+/// The folders of a run's launches.
+const LAUNCHES: [&str; 3] = ["agent", "agent-2", "verify"];
+/// Shorter values are no secrets, and would be found everywhere.
+const SHORTEST_SECRET: usize = 6;
+/// A variable with one of these in its name is taken to hold a secret.
+const SECRET_NAMES: [&str; 5] = ["KEY", "TOKEN", "SECRET", "PASSW", "CREDENTIAL"];
+
+/// One launch of a run: an agent, or the command that verifies.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Launched {
+    /// `agent`, `agent-2` (a new session after a lost one) or `verify`.
+    pub(crate) name: &'static str,
+    /// `waiting`, `starting`, `running`, `over`, `lost` or `unknown`.
+    pub(crate) state: &'static str,
+    pub(crate) owned_by: OwnedBy,
+    #[serde(skip)]
+    pub(crate) processes: Vec<Shown>,
+    /// Why it ended.
+    pub(crate) reason: Option<Reason>,
+    /// Why nothing was started: its kind, and a sentence.
+    pub(crate) failure: Option<Failure>,
+    /// Processes that could not be ended.
+    pub(crate) survivors: u32,
+    pub(crate) peak_memory: Option<u64>,
+    pub(crate) cpu_ms: Option<u64>,
+    /// The last lines of the shim's own log.
+    #[serde(skip)]
+    pub(crate) said: Vec<String>,
+}
+
+/// Why nothing was started.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Failure {
+    pub(crate) missing_program: bool,
+    pub(crate) message: String,
+}
+
+/// One process of a launch.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) role: Role,
+    pub(crate) pid: i32,
+    pub(crate) name: String,
+    /// `running`, `sleeping`, `waiting for the disk`, `stopped`, `ended`.
+    pub(crate) state: &'static str,
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) signal: Option<i32>,
+    /// Bytes that it holds now.
+    pub(crate) memory: u64,
+    pub(crate) cpu_ms: u64,
+}
+
+/// What a process is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Shim,
+    /// The agent, or the verify command.
+    Main,
+    Child,
+}
+
+/// The launches of a run that lie on this machine; none when it was worked on elsewhere.
+pub(crate) fn launches(config: &Config, job: &JobId, run: u32, lines: usize) -> Result<Vec<Launched>, Fault> {
+    let folder = embedded::place(config)?.state.join("runs").join(job.as_str()).join(run.to_string());
+    let mut found = Vec::new();
+    for name in LAUNCHES {
+        let observed = observe(&folder.join(name), lines)
+            .map_err(|error| Fault::new(ExitCode::Failed, format!("run {run} of {job}: {error}"), None))?;
+        found.extend(observed.map(|observed| launched(name, observed)));
+    }
+    Ok(found)
+}
+
+fn launched(name: &'static str, observed: Observed) -> Launched {
+    let Observed { standing, owned_by, shim, agent, others, record, used, said } = observed;
+    let ended = record.as_ref();
+    let mut processes: Vec<Shown> = shim.into_iter().map(|seen| shown(Role::Shim, seen, None)).collect();
+    processes.extend(agent.into_iter().map(|seen| shown(Role::Main, seen, ended)));
+    processes.extend(others.into_iter().map(|seen| shown(Role::Child, seen, None)));
+    let failure = ended.and_then(|record| record.failure.as_ref());
+    Launched {
+        name,
+        state: match standing {
+            Standing::Waiting => "waiting",
+            Standing::Starting => "starting",
+            Standing::Running => "running",
+            Standing::Over => "over",
+            Standing::Lost => "lost",
+            Standing::Unknown(_) => "unknown",
+        },
+        owned_by: ended.map_or(owned_by, |record| record.owned_by),
+        processes,
+        reason: ended.map(|record| record.reason),
+        failure: failure.map(|failure| Failure {
+            missing_program: failure.kind == StartFailureKind::NotFound,
+            message: failure.message.clone(),
+        }),
+        survivors: ended.map_or(0, |record| record.survivors),
+        peak_memory: ended.and_then(|record| record.peak_memory).or(used.map(|used| used.peak_memory)),
+        cpu_ms: ended.and_then(|record| record.cpu_ms).or(used.map(|used| used.cpu_ms)),
+        said,
+    }
+}
+
+fn shown(role: Role, seen: Seen, record: Option<&ExitRecord>) -> Shown {
+    Shown {
+        role,
+        pid: seen.pid,
+        name: seen.name,
+        state: match seen.state {
+            Some('R') => "running",
+            Some('D') => "waiting for the disk",
+            Some('T' | 't') => "stopped",
+            Some(_) => "sleeping",
+            None => "ended",
+        },
+        exit_code: record.and_then(|record| record.exit_code),
+        signal: record.and_then(|record| record.signal),
+        memory: seen.memory,
+        cpu_ms: seen.cpu_ms,
+    }
+}
+
+/// Values that must not be in anything that is passed on.
+pub(crate) struct Redaction(Vec<String>);
+
+impl Redaction {
+    /// The values of the configured secrets, as far as they can be had without running a command, and those of all
+    /// variables whose names say that they hold one.
+    pub(crate) fn of(config: &Config) -> Self {
+        let mut values: Vec<String> = config.secrets.values().filter_map(secret).collect();
+        for (name, value) in std::env::vars_os() {
+            let (name, value) = (name.to_string_lossy().to_ascii_uppercase(), value.to_string_lossy().into_owned());
+            if SECRET_NAMES.iter().any(|word| name.contains(word)) {
+                values.push(value);
+            }
+        }
+        // In JSON a text looks different, and of a log each line stands alone.
+        let escaped = values.iter().map(|value| serde_json::Value::from(value.as_str()).to_string());
+        let escaped: Vec<String> = escaped.map(|quoted| quoted.trim_matches('"').to_owned()).collect();
+        let lines: Vec<String> = values.iter().flat_map(|value| value.lines().map(str::to_owned)).collect();
+        values.extend(escaped.into_iter().chain(lines));
+        values.retain(|value| value.len() >= SHORTEST_SECRET);
+        // A value that is part of another is hidden after it.
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        Self(values)
+    }
+
+    /// The text with every such value replaced.
+    pub(crate) fn hide(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, value| text.replace(value, "[hidden]"))
+    }
+}
+
+fn secret(source: &SecretSource) -> Option<String> {
+    let read = |path: &Path| fs::read_to_string(path).ok().map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
+    match source {
+        SecretSource::Env(variable) => std::env::var(variable).ok(),
+        SecretSource::File(path) => read(path),
+        // It might ask its user something.
+        SecretSource::Command(_) => None,
+    }
+}
