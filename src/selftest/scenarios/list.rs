@@ -1,13 +1,15 @@
 //! Every story there is. The long ones come first, so that the last player does not wait for one alone.
 
 use super::{
-    checkout, demo, deps, folder, leases, limits, manifest, profiles, proof, retry, runners, runs, scheduling, terminal,
+    bounds, checkout, demo, deps, folder, leases, limits, manifest, profiles, proof, retry, runners, runs, scheduling,
+    terminal,
 };
 use crate::selftest::story::Scenario;
 
 pub(in crate::selftest) fn all() -> Vec<Box<dyn Scenario>> {
     [
         limits::stories(),
+        bounds::stories(),
         runners::stories(),
         folder::stories(),
         runs::stories(),
