@@ -141,7 +141,8 @@ impl Logs {
     /// When any stream of a run grew last; none when it has said nothing.
     pub(crate) fn last_growth(&self, job: &JobId, run: u32) -> Result<Option<Timestamp>, LogError> {
         let mut last = None;
-        for stream in LogStream::ALL {
+        // What the worker notes is not said by the agent, or by what it is checked with.
+        for stream in LogStream::ALL.iter().filter(|stream| **stream != LogStream::Worker) {
             let path = self.path(&StreamName { job: job.clone(), run, stream: *stream });
             let grown = match path.metadata().and_then(|file| file.modified()) {
                 Ok(time) => Timestamp::try_from(time).ok(),

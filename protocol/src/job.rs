@@ -12,6 +12,7 @@ use crate::{
     lease::Lease,
     manifest::{DepsMode, Kind, Manifest, Priority},
     result::JobResult,
+    run::Insights,
     stage::Stage,
     words::words,
 };
@@ -70,6 +71,12 @@ pub struct Job {
     /// Let go on by an operator in this run; its holder is told so at each renewal.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumed: bool,
+    /// Nothing has come from its agent since then, which is longer than the stall limit. Told of one job that is worked on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stalled_since: Option<Timestamp>,
+    /// What its newest run took, once that is over. Told of one job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub insights: Option<Insights>,
     /// Not claimed before this moment.
     pub retry_not_before: Option<Timestamp>,
     /// How the latest runs failed alike; none when the last one did not fail.

@@ -105,10 +105,15 @@ pub struct Insights {
     /// The last thing the agent said, cut at 2,000 characters.
     #[serde(default)]
     pub summary: Option<String>,
-    /// Peak memory of the run's processes, bytes.
+    /// The most memory that the run's processes held at one time, as far as it was sampled, bytes.
     #[serde(default)]
     pub peak_memory: Option<u64>,
     /// Processor time of the run's processes.
     #[serde(default)]
     pub cpu_ms: Option<u64>,
+    /// Bytes that the run's processes read from and wrote to disks.
+    #[serde(default)]
+    pub read_bytes: Option<u64>,
+    #[serde(default)]
+    pub written_bytes: Option<u64>,
 }

@@ -13,7 +13,7 @@ fn an_exit_code_is_recorded() {
     assert_eq!(record["reason"], "exited");
     assert_eq!((&record["exit_code"], &record["signal"]), (&json!(7), &Value::Null));
     assert_eq!(record["leftovers"], 0);
-    assert!(record["peak_rss"].as_u64().is_some_and(|bytes| bytes > 0));
+    assert!(record["peak_memory"].as_u64().is_some_and(|bytes| bytes > 0));
 }
 
 #[test]

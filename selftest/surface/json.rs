@@ -18,6 +18,7 @@ const LOOKS: &[&[&str]] = &[
     &["diff", "JOB"],
     &["diff", "--stat", "JOB"],
     &["explain", "JOB"],
+    &["debug", "JOB"],
     &["submit", "--dry-run", "task.md"],
     &["profile", "list"],
     &["config", "show"],

@@ -1,5 +1,6 @@
 //! The product as people meet it: what the documents promise, what commands print, and how they end.
 
+mod debug;
 mod doctor;
 mod documents;
 mod drawing;

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod agents;
+mod bounds;
 mod limits;
 mod repositories;
 mod runners;

@@ -7,6 +7,8 @@ use std::{
 
 use serde_json::Value;
 
+use super::diagnosis;
+
 /// What a finished command left.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
@@ -77,15 +79,23 @@ impl Output {
 /// How long a test waits for something that must come. Generous: it is only reached when the test fails.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Asks until there is an answer; fails the test with `what` when none comes.
+/// Asks until there is an answer; fails the test with `what`, and with how the worlds' runs stand, when none comes.
 #[track_caller]
-pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    until_within(DEADLINE, what, ask)
+}
+
+/// The same with a deadline of its own.
+#[track_caller]
+pub(crate) fn until_within<T>(deadline: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(start.elapsed() < DEADLINE, "waited {DEADLINE:?} for: {what}");
+        if start.elapsed() >= deadline {
+            panic!("waited {deadline:?} for: {what}\n{}", diagnosis::of_worlds());
+        }
         std::thread::park_timeout(Duration::from_millis(20));
     }
 }

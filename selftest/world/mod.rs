@@ -2,9 +2,10 @@
 //! binary. Dropping a world fails the test if a process of it is still alive.
 
 mod command;
+mod diagnosis;
 mod leftovers;
 mod place;
 
-pub(crate) use command::{Output, until};
+pub(crate) use command::{Output, until, until_within};
 pub(crate) use leftovers::processes_of;
 pub(crate) use place::World;

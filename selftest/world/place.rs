@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{
     command::{Output, until},
+    diagnosis,
     leftovers::processes_of,
 };
 
@@ -28,6 +29,7 @@ impl World {
             fs::create_dir_all(folder.path().join(inner)).expect("a folder");
         }
         fs::create_dir_all(&repo).expect("a folder");
+        diagnosis::begin(folder.path());
         Self { folder, repo }
     }
 
@@ -93,22 +95,8 @@ impl World {
 
     /// Any program, in the repository, with this world's environment and nothing else.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let home = self.folder.path().join("home");
         let mut command = Command::new(program);
-        command
-            .current_dir(&self.repo)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").expect("a PATH"))
-            .env("HOME", &home)
-            .env("XDG_CONFIG_HOME", home.join(".config"))
-            .env("USER", "ann")
-            .env("FLEET_CONFINEMENT_WRITE", self.shared())
-            .env("LC_ALL", "C.UTF-8")
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_AUTHOR_NAME", "Ann")
-            .env("GIT_AUTHOR_EMAIL", "ann@example.org")
-            .env("GIT_COMMITTER_NAME", "Ann")
-            .env("GIT_COMMITTER_EMAIL", "ann@example.org");
+        prepared(&mut command, self.folder.path());
         command
     }
 
@@ -164,8 +152,28 @@ impl World {
     }
 }
 
+/// Puts a command into the world that lies in this folder: its repository, and its environment and nothing else.
+pub(super) fn prepared<'c>(command: &'c mut Command, world: &Path) -> &'c mut Command {
+    let home = world.join("home");
+    command
+        .current_dir(world.join("repo"))
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").expect("a PATH"))
+        .env("HOME", &home)
+        .env("XDG_CONFIG_HOME", home.join(".config"))
+        .env("USER", "ann")
+        .env("FLEET_CONFINEMENT_WRITE", world.join("shared"))
+        .env("LC_ALL", "C.UTF-8")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_AUTHOR_NAME", "Ann")
+        .env("GIT_AUTHOR_EMAIL", "ann@example.org")
+        .env("GIT_COMMITTER_NAME", "Ann")
+        .env("GIT_COMMITTER_EMAIL", "ann@example.org")
+}
+
 impl Drop for World {
     fn drop(&mut self) {
+        diagnosis::end(self.folder.path());
         if std::thread::panicking() {
             return;
         }

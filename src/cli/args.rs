@@ -6,8 +6,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use fleet_protocol::Action;
 
 use super::{
-    act, clean, completions, config, context::Makes, db, demo, diff, doctor, events, explain, help, init, jobs, logs,
-    man, profile, project, recover, run, runs, selftest, show, status, submit, watch,
+    act, clean, completions, config, context::Makes, db, debug, demo, diff, doctor, events, explain, help, init, jobs,
+    logs, man, profile, project, recover, run, runs, selftest, show, status, submit, watch,
 };
 
 /// Runs AI coding agents over a queue of tasks, and proves what they did.
@@ -86,6 +86,7 @@ pub(super) enum Verb {
     Events(events::Args),
     Diff(diff::Args),
     Explain(explain::Args),
+    Debug(debug::Args),
     /// Merge a proven job into its base: the last human gate.
     Ship(act::Args),
     /// Move a job one stage on: review to testing, testing to shipped.
@@ -165,7 +166,7 @@ impl Verb {
 /// The verbs as the overview groups them.
 pub(super) const GROUPS: &[(&str, &[&str])] = &[
     ("Give work", &["init", "submit", "run"]),
-    ("Look", &["status", "watch", "jobs", "show", "runs", "logs", "events", "diff", "explain"]),
+    ("Look", &["status", "watch", "jobs", "show", "runs", "logs", "events", "diff", "explain", "debug"]),
     ("Decide", &["ship", "promote", "approve", "request-changes", "reject"]),
     ("Steer", &["requeue", "redrive", "cancel", "stop", "hold", "release", "pause", "resume"]),
     ("Look after it", &["recover", "clean", "db", "profile", "project", "config", "doctor", "selftest", "demo"]),

@@ -129,6 +129,7 @@ async fn dispatch(context: &Context, verb: Verb) -> Result<ExitCode, CliError> {
         Verb::Events(args) => cli::events::run(&args, context).await,
         Verb::Diff(args) => cli::diff::run(&args, context).await,
         Verb::Explain(args) => cli::explain::run(&args, context).await,
+        Verb::Debug(args) => cli::debug::run(&args, context).await,
         Verb::Recover(args) => cli::recover::run(&args, context).await,
         Verb::Clean(args) => cli::clean::run(&args, context).await,
         Verb::Profile(args) => cli::profile::run(&args, context).await,

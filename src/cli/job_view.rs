@@ -1,6 +1,6 @@
 //! What several verbs say about a job.
 
-use fleet_protocol::{ExitCode, Job, JobResult, Stage, job::Basis, job::Usage};
+use fleet_protocol::{ExitCode, Job, JobResult, Stage, job::Basis, job::Usage, run::Insights};
 
 use super::{
     sanitise,
@@ -63,4 +63,20 @@ pub(super) fn usage(usage: &Usage) -> String {
         cached => format!(" ({cached} cached)"),
     };
     format!("{cost}{} tokens in{cached}, {} out, {}", usage.input_tokens, usage.output_tokens, usage.basis)
+}
+
+/// What a run took of the machine, as far as it is known.
+pub(super) fn resources(insights: &Insights) -> String {
+    let mut parts = Vec::new();
+    parts.extend(insights.peak_memory.map(|bytes| format!("{} of memory at most", memory(bytes))));
+    parts.extend(insights.cpu_ms.map(|millis| format!("{}.{} s of processor time", millis / 1_000, millis / 100 % 10)));
+    parts.join(", ")
+}
+
+/// Bytes as people read them, rounded up.
+pub(super) fn memory(bytes: u64) -> String {
+    match bytes.div_ceil(1 << 20) {
+        mebibytes if mebibytes < 10 * 1024 => format!("{mebibytes} MiB"),
+        mebibytes => format!("{} GiB", mebibytes.div_ceil(1024)),
+    }
 }

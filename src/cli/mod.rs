@@ -31,6 +31,7 @@ mod clean;
 mod completions;
 mod config;
 mod db;
+mod debug;
 mod demo;
 mod diff;
 mod doctor;

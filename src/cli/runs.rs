@@ -5,7 +5,7 @@ use fleet_protocol::{ExitCode, Run, api::RunList, run::Evidence};
 use super::{
     context::Context,
     error::CliError,
-    style,
+    job_view, style,
     table::{Cell, Table},
     when::lasted,
 };
@@ -35,10 +35,12 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<ExitCode, CliE
 }
 
 fn table(runs: &[Run], context: &Context) -> Table {
-    let mut table =
-        Table::new(&["RUN", "RESULT", "ENGINE", "FACTORY", "STARTED", "FOR", "EXIT", "EVIDENCE", "MESSAGE"])
-            .sparing(&["FACTORY", "ENGINE", "EXIT", "STARTED"]);
+    let mut table = Table::new(&[
+        "RUN", "RESULT", "ENGINE", "FACTORY", "STARTED", "FOR", "CPU", "MEMORY", "EXIT", "EVIDENCE", "MESSAGE",
+    ])
+    .sparing(&["FACTORY", "ENGINE", "EXIT", "STARTED", "CPU", "MEMORY"]);
     for run in runs {
+        let insights = run.insights.as_ref();
         let end = run.ended_at.unwrap_or_else(|| context.now());
         let took = run.started_at.map(|start| u64::try_from(end.duration_since(start).as_millis()).unwrap_or(0));
         let style = match run.result {
@@ -54,6 +56,8 @@ fn table(runs: &[Run], context: &Context) -> Table {
             run.factory.as_str().into(),
             run.started_at.map_or_else(|| "-".to_owned(), |at| context.when(at)).into(),
             took.map_or_else(|| "-".to_owned(), lasted).into(),
+            insights.and_then(|insights| insights.cpu_ms).map_or_else(|| "-".to_owned(), lasted).into(),
+            insights.and_then(|insights| insights.peak_memory).map_or_else(|| "-".to_owned(), job_view::memory).into(),
             run.exit_code.map_or_else(|| "-".to_owned(), |code| code.to_string()).into(),
             run.evidence.as_ref().map_or_else(|| "-".to_owned(), evidence).into(),
             run.message.as_deref().unwrap_or("").into(),

@@ -26,7 +26,9 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> Result<ExitCode, CliError> {
-    let job = context.job(&args.job).await?;
+    let named = context.job(&args.job).await?;
+    // Asked for by its id it tells more.
+    let job = context.client()?.job(&named.id).await?;
     if args.manifest {
         let body = context.client()?.body(&job.id).await?;
         context.out.data(&render(&job.manifest, &body))?;
@@ -55,6 +57,8 @@ fn shown(job: &Job, runner: Option<&str>, context: &Context) -> String {
     let mut fields = Fields(String::new());
     fields.0.push_str(&format!("{}  {}\n\n", paint(style::STRONG, job.id.as_str()), job_view::title(job)));
     fields.add("stage", &stage(job));
+    let stalled = job.stalled_since.map(|since| format!("no output since {}", context.when(since)));
+    fields.optional("stalled", stalled.as_deref());
     fields.optional("result", job.result.map(|result| result.as_str()));
     fields.optional("message", job.message.as_deref());
     fields.add("priority", job.priority.as_str());
@@ -79,6 +83,8 @@ fn shown(job: &Job, runner: Option<&str>, context: &Context) -> String {
     fields.optional("changes", diff.as_deref());
     fields.list("out of scope", &job.scope_warning);
     fields.add("usage", &job_view::usage(&job.usage));
+    let resources = job.insights.as_ref().map(job_view::resources);
+    fields.optional("resources", resources.as_deref());
     fields.optional("key", job.idempotency_key.as_deref());
     fields.add("file", &job.file);
     fields.add("created", &context.when(job.created_at));

@@ -90,8 +90,20 @@ keys! {
     /// How often a run's work is saved.
     WORKER_CHECKPOINT: Span = "worker.checkpoint", "FLEET_WORKER_CHECKPOINT" [],
         flag None, default Some("60s"), Everywhere;
-    /// Memory ceiling of one run's process tree. Recorded, not enforced yet.
+    /// Memory ceiling of one run's process tree; a task's `limits.memory` goes before it.
     WORKER_MEMORY: ByteSize = "worker.memory", "FLEET_WORKER_MEMORY" [], flag None, default Some("4GiB"), Everywhere;
+    /// How many processes a run may be at one time.
+    WORKER_PROCESSES: NonZeroU32 = "worker.processes", "FLEET_WORKER_PROCESSES" [],
+        flag None, default Some("512"), Everywhere;
+    /// How many processors a run may use, where this machine can ration them; a task's `limits.cpus` goes before it.
+    WORKER_CPUS: NonZeroU32 = "worker.cpus", "FLEET_WORKER_CPUS" [], flag None, default None, Everywhere;
+    /// Whether control groups hold a run's processes together where they can be had. Without them it is done by looking.
+    WORKER_CGROUPS: bool = "worker.cgroups", "FLEET_WORKER_CGROUPS" [], flag None, default Some("true"), Everywhere;
+    /// An agent from which nothing came for so long is ended; without it, none is ended for being silent.
+    WORKER_SILENCE: Span = "worker.silence", "FLEET_WORKER_SILENCE" [], flag None, default None, Everywhere;
+    /// How often a running agent is looked at, at least: whether it lives, and what it uses.
+    WORKER_HEALTH_EVERY: Span = "worker.health-every", "FLEET_WORKER_HEALTH_EVERY" [],
+        flag None, default Some("30s"), Everywhere;
     /// How often the queue folder is read where the file system does not tell of changes; where it does, 30 times as rarely.
     WORKER_POLL: Span = "worker.poll", "FLEET_WORKER_POLL" [], flag None, default Some("1s"), Everywhere;
 
@@ -99,7 +111,7 @@ keys! {
     LEASE_TTL: Span = "coordinator.lease-ttl", "FLEET_LEASE_TTL" [], flag None, default Some("90s"), Everywhere;
     /// How often expired leases are looked for.
     REAP_EVERY: Span = "coordinator.reap-every", "FLEET_REAP_EVERY" [], flag None, default Some("10s"), Everywhere;
-    /// How long a claimed job may take until its start is reported.
+    /// How long a claimed job may take until its start is reported, and a started run until its agent runs.
     START_LIMIT: Span = "coordinator.start-limit", "FLEET_START_LIMIT" [],
         flag None, default Some("120s"), Everywhere;
     /// A factory unheard of for so long is stale.

@@ -91,6 +91,13 @@ pub(crate) struct WorkerSettings {
     pub(crate) checkpoint: Span,
     /// Ceiling of one run's process tree.
     pub(crate) memory: ByteSize,
+    pub(crate) processes: NonZeroU32,
+    /// Processors; none is no ration.
+    pub(crate) cpus: Option<NonZeroU32>,
+    pub(crate) cgroups: bool,
+    /// How long an agent may say nothing; none is for ever.
+    pub(crate) silence: Option<Span>,
+    pub(crate) health_every: Span,
     pub(crate) poll: Span,
 }
 

@@ -171,6 +171,14 @@ impl Resolver<'_> {
             capabilities: layers.required(&keys::WORKER_CAPABILITIES).value,
             checkpoint: self.positive(&keys::WORKER_CHECKPOINT).value,
             memory: self.layers.required(&keys::WORKER_MEMORY).value,
+            processes: self.layers.required(&keys::WORKER_PROCESSES).value,
+            cpus: self.layers.optional(&keys::WORKER_CPUS).map(|cpus| cpus.value),
+            cgroups: self.layers.required(&keys::WORKER_CGROUPS).value,
+            silence: self
+                .layers
+                .optional(&keys::WORKER_SILENCE)
+                .map(|span| self.some_time(&keys::WORKER_SILENCE, span)),
+            health_every: self.positive(&keys::WORKER_HEALTH_EVERY).value,
             poll: self.positive(&keys::WORKER_POLL).value,
         }
     }
@@ -229,11 +237,16 @@ impl Resolver<'_> {
     /// A duration that must not be zero.
     fn positive(&mut self, key: &Key<Span>) -> Sourced<Span> {
         let span = self.layers.required(key);
+        self.some_time(key, span.clone());
+        span
+    }
+
+    fn some_time(&mut self, key: &Key<Span>, span: Sourced<Span>) -> Span {
         if span.value.millis() == 0 {
             let message = format!("{}: must be longer than nothing", key.info.name);
-            self.layers.mistakes.push(Mistake::new(span.origin.clone(), message));
+            self.layers.mistakes.push(Mistake::new(span.origin, message));
         }
-        span
+        span.value
     }
 
     fn defaults(&mut self) -> Defaults {

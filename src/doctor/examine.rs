@@ -1,7 +1,7 @@
 //! The order in which everything is looked at: from what all else stands on to what only matters now and then.
 
 use super::{
-    check::Check, database, engines, folders, installation, machine, privacy, repository, runs, safety,
+    ceilings, check::Check, database, engines, folders, installation, machine, privacy, repository, runs, safety,
     subject::Subject,
 };
 
@@ -22,6 +22,8 @@ const FIRST: &[Look] = &[
     machine::workspaces,
     machine::open_file_limit,
     machine::clock,
+    ceilings::processes,
+    ceilings::ceilings,
     repository::git_program,
     repository::git_identity,
     repository::repository,

@@ -6,6 +6,7 @@
 //! is missing is made. A program that is asked something has a time limit. Nothing here knows the command line or how the
 //! subject came to be.
 
+mod ceilings;
 mod check;
 mod database;
 mod engines;

@@ -12,6 +12,7 @@ use crate::{
     config::Place,
     confinement::{Level, NotConfined},
     engine::Catalogue,
+    runtime::Offer,
     workspace::{Identity, Limits, Source, Usage, WorkspaceError},
 };
 
@@ -52,6 +53,10 @@ pub(crate) struct Subject {
     pub(crate) workspaces: Result<(Limits, Usage), String>,
     /// Files that one process may have open.
     pub(crate) open_files: Result<u64, String>,
+    /// What control groups give a run here; none where they are not to be used.
+    pub(crate) offer: Option<Offer>,
+    /// The ration of processors that is configured.
+    pub(crate) cpus: Option<u32>,
     /// By the machine's clock.
     pub(crate) now: Timestamp,
     pub(crate) test_clock: TestClock,

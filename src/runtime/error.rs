@@ -24,8 +24,9 @@ pub(crate) enum RuntimeError {
     /// The shim ended before it had said who it is. `said` is the end of its own log.
     #[error("the shim in {} ended before the start: {said}", path.display())]
     ShimDied { path: PathBuf, said: String },
-    #[error("the shim in {} did not come up within {waited:?}", path.display())]
-    ShimLate { path: PathBuf, waited: Duration },
+    /// The agent was not running in time. `seen` is what was seen last, `said` the end of the shim's own log.
+    #[error("the agent was not running after {waited:?}: {seen}{}", last_lines(said))]
+    NotRunning { path: PathBuf, waited: Duration, seen: &'static str, said: String },
     /// The shim is gone and nobody wrote down how the agent ended: it was killed, or the machine went down.
     #[error("the shim in {} left no exit record", path.display())]
     NoRecord { path: PathBuf },
@@ -56,4 +57,9 @@ impl RuntimeError {
     pub(super) fn system<E: Into<io::Error>>(verb: &'static str) -> impl FnOnce(E) -> Self {
         move |source| Self::System { verb, source: source.into() }
     }
+}
+
+/// What a shim said last, for the end of a sentence.
+fn last_lines(said: &str) -> String {
+    if said.is_empty() { "; it said nothing".to_owned() } else { format!("; its last lines: {said}") }
 }

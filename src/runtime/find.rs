@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ExitRecord, Running, RuntimeError, Token,
+    cgroup::Group,
     identity::{Identity, Liveness},
     run_dir::{EXIT, RunDir, SHIM, SPEC},
 };
@@ -20,6 +21,9 @@ pub(super) struct ShimFile {
     pub(super) identity: Identity,
     pub(super) key: Token,
     pub(super) label: String,
+    /// Where the run's processes are listed by the kernel, if anywhere.
+    #[serde(default)]
+    pub(super) group: Option<Group>,
 }
 
 /// How a run stands.

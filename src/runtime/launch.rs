@@ -12,11 +12,10 @@ use tokio::process::{Child, Command};
 use super::{
     Running, RuntimeError, Spec,
     find::ShimFile,
-    run_dir::{EXIT, LOG, RunDir, SHIM, SPEC, TAKEN},
+    orphan::end_orphan,
+    run_dir::{AGENT, EXIT, LOG, RunDir, SHIM, SPEC, TAKEN},
 };
 
-/// How long a shim may take until it has said who it is; on a busy machine that is more than a moment.
-const PATIENCE: Duration = Duration::from_secs(20);
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 const SLOWEST_LOOK: Duration = Duration::from_millis(20);
 /// So much of the end of a dead shim's log goes into the error.
@@ -28,10 +27,12 @@ pub(crate) struct Launch {
     /// Absolute. Made if it is missing; it may hold the caller's files, not another launch.
     pub(crate) run_dir: PathBuf,
     pub(crate) spec: Spec,
+    /// How long it may take until the agent runs; on a busy machine that is more than a moment.
+    pub(crate) limit: Duration,
 }
 
-/// Starts `exe shim RUN_DIR`. When this returns the shim no longer depends on this process, and is about to start the
-/// agent; that the agent cannot be started is told by [`Running::wait`].
+/// Starts `exe shim RUN_DIR`. When this returns the shim no longer depends on this process, and the agent runs or could
+/// not be started; that is told by [`Running::wait`]. What has not come so far within the limit is ended.
 pub(crate) async fn start(exe: &Path, launch: Launch) -> Result<Running, RuntimeError> {
     let mut command = Command::new(exe);
     command.arg("shim").arg(&launch.run_dir);
@@ -48,9 +49,9 @@ pub(super) async fn start_with(mut command: Command, launch: Launch) -> Result<R
         }
     }
     dir.write(SPEC, &launch.spec)?;
-    let started = spawn(&mut command, &dir);
-    let started = match started {
-        Ok(child) => come_up(child, &dir).await,
+    let limit = Limit { at: Instant::now() + launch.limit, waited: launch.limit };
+    let started = match spawn(&mut command, &dir) {
+        Ok(child) => come_up(child, &dir, limit).await,
         Err(error) => Err(error),
     };
     if started.is_err() {
@@ -58,7 +59,43 @@ pub(super) async fn start_with(mut command: Command, launch: Launch) -> Result<R
         dir.remove(SPEC)?;
     }
     let (child, file) = started?;
-    Ok(Running::started(dir, file, child))
+    let mut running = Running::started(dir.clone(), file, child);
+    if let Err(late) = agent_runs(&dir, &running, limit).await {
+        // What the shim may have started by now must not run on.
+        running.kill_shim()?;
+        drop(running.wait().await);
+        end_orphan(dir.path(), Duration::ZERO).await?;
+        return Err(late);
+    }
+    Ok(running)
+}
+
+/// Until when the agent has to run.
+#[derive(Clone, Copy)]
+struct Limit {
+    at: Instant,
+    waited: Duration,
+}
+
+impl Limit {
+    /// An error that says what was seen last, once the time is over.
+    fn check(self, dir: &RunDir, seen: &'static str) -> Result<(), RuntimeError> {
+        if Instant::now() < self.at {
+            return Ok(());
+        }
+        Err(RuntimeError::NotRunning { path: dir.path().to_owned(), waited: self.waited, seen, said: said(dir) })
+    }
+}
+
+/// Waits until the agent runs, or its run is over.
+async fn agent_runs(dir: &RunDir, running: &Running, limit: Limit) -> Result<(), RuntimeError> {
+    let mut pause = FIRST_LOOK;
+    while !(dir.file(AGENT).exists() || dir.file(EXIT).exists() || running.is_over()) {
+        limit.check(dir, "its shim was up, and had not got the agent to run")?;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(SLOWEST_LOOK);
+    }
+    Ok(())
 }
 
 /// Standard output and input lead nowhere, and the shim makes a session of its own, which it could not if it were made
@@ -71,8 +108,7 @@ fn spawn(command: &mut Command, dir: &RunDir) -> Result<Child, RuntimeError> {
 
 /// Waits until the shim has written down who it is. One that does not in time is killed; it has not started anything,
 /// or it would have written that.
-async fn come_up(mut child: Child, dir: &RunDir) -> Result<(Child, ShimFile), RuntimeError> {
-    let deadline = Instant::now() + PATIENCE;
+async fn come_up(mut child: Child, dir: &RunDir, limit: Limit) -> Result<(Child, ShimFile), RuntimeError> {
     let mut pause = FIRST_LOOK;
     loop {
         // Asked first: what a shim wrote before it ended is then seen.
@@ -83,9 +119,9 @@ async fn come_up(mut child: Child, dir: &RunDir) -> Result<(Child, ShimFile), Ru
         if ended {
             return Err(RuntimeError::ShimDied { path: dir.path().to_owned(), said: said(dir) });
         }
-        if Instant::now() >= deadline {
+        if let Err(late) = limit.check(dir, "its shim was started, and had not said who it is") {
             child.kill().await.map_err(RuntimeError::system("end the shim"))?;
-            return Err(RuntimeError::ShimLate { path: dir.path().to_owned(), waited: PATIENCE });
+            return Err(late);
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(SLOWEST_LOOK);

@@ -5,12 +5,14 @@
 //! that folder and reads its files; it may die and find the run again. Nothing here knows jobs, leases or engines.
 
 mod ask;
+mod cgroup;
 mod control;
 mod error;
 mod find;
 mod identity;
 mod launch;
 mod lines;
+mod observe;
 mod orphan;
 mod process;
 mod record;
@@ -21,21 +23,26 @@ mod spec;
 mod tail;
 mod token;
 mod tree;
+mod usage;
 
+#[cfg(test)]
+mod bounds_tests;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use ask::{Answer, NoAnswer, ask};
+pub(crate) use cgroup::{Grouping, Offer, offer};
 pub(crate) use control::{State, Status};
 pub(crate) use error::RuntimeError;
 pub(crate) use find::{Found, find, reattach};
 pub(crate) use identity::{boot_id, since_boot_ms};
 pub(crate) use launch::{Launch, start};
 pub(crate) use lines::Lines;
+pub(crate) use observe::{Observed, Seen, Standing, observe};
 pub(crate) use orphan::end_orphan;
-pub(crate) use record::{ExitRecord, Reason, StartFailure, StartFailureKind, StopReason};
+pub(crate) use record::{Exceeded, ExitRecord, OwnedBy, Reason, Resource, StartFailure, StartFailureKind, StopReason};
 pub(crate) use run_dir::RunDir;
 pub(crate) use running::Running;
-pub(crate) use spec::{Environment, Limits, Spec, Stdin};
+pub(crate) use spec::{Ceilings, Environment, Limits, Spec, Stdin};
 pub(crate) use tail::{Chunk, Tail, Watch};
 pub(crate) use token::Token;

@@ -5,7 +5,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::Signal;
 use tokio::time::{sleep, timeout};
 
 use super::{
@@ -74,12 +73,12 @@ async fn end_by_shim(mut running: Running, grace: Duration) -> Result<Option<Exi
 /// Ends what a dead shim left behind. Orphans have gone to a parent that knows nothing of them, so only looking helps.
 async fn sweep(dir: &RunDir, grace: Duration) -> Result<Ended, RuntimeError> {
     let over = Ended { record: None, survivors: 0 };
-    let Some(ShimFile { identity: shim, .. }) = dir.read(SHIM, "a shim's identity")? else { return Ok(over) };
+    let Some(ShimFile { identity: shim, group, .. }) = dir.read(SHIM, "a shim's identity")? else { return Ok(over) };
     if boot_id().map_err(RuntimeError::system("read the boot id"))? != shim.boot_id {
         return Ok(over);
     }
     let agent: Option<Identity> = dir.read(AGENT, "an agent's identity")?;
-    let mut tree = Tree::orphaned(&shim, agent);
+    let mut tree = Tree::orphaned(&shim, agent, group);
 
     tree.ask_to_end().map_err(RuntimeError::system("signal a process"))?;
     let kill_at = Instant::now() + grace;
@@ -91,10 +90,15 @@ async fn sweep(dir: &RunDir, grace: Duration) -> Result<Ended, RuntimeError> {
         let now = Instant::now();
         if empty == 2 || now >= kill_at + FORCE_LIMIT {
             let survivors = u32::try_from(left.len()).unwrap_or(u32::MAX);
+            if let (0, Some(group)) = (survivors, tree.group())
+                && let Err(error) = group.remove()
+            {
+                tracing::warn!(%error, "the control group of a run could not be removed");
+            }
             return Ok(Ended { survivors, ..over });
         }
         if now >= kill_at {
-            tree.signal(Signal::KILL).map_err(RuntimeError::system("signal a process"))?;
+            tree.kill().map_err(RuntimeError::system("signal a process"))?;
         }
         sleep(LOOK).await;
     }

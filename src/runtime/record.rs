@@ -28,10 +28,53 @@ pub(crate) struct ExitRecord {
     pub(crate) forced: u32,
     /// Processes that could not be ended even by force: stuck in the kernel, or another user's. Nearly always 0.
     pub(crate) survivors: u32,
-    /// Peak resident memory of the largest process that was waited for, bytes.
-    pub(crate) peak_rss: Option<u64>,
-    /// Processor time of all processes that were waited for.
+    /// What kept the processes together.
+    #[serde(default)]
+    pub(crate) owned_by: OwnedBy,
+    /// Which ceiling was reached; only with [`Reason::ResourceExceeded`].
+    #[serde(default)]
+    pub(crate) exceeded: Option<Exceeded>,
+    /// The most memory that the processes held at one time, as far as it was sampled, bytes.
+    #[serde(default)]
+    pub(crate) peak_memory: Option<u64>,
+    /// Processor time of all processes.
+    #[serde(default)]
     pub(crate) cpu_ms: Option<u64>,
+    /// Bytes read from and written to disks by processes that were waited for.
+    #[serde(default)]
+    pub(crate) read_bytes: Option<u64>,
+    #[serde(default)]
+    pub(crate) written_bytes: Option<u64>,
+}
+
+/// How the processes of a run are held together and found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OwnedBy {
+    /// By a control group of version 2.
+    Cgroup2,
+    /// By control groups of version 1.
+    Cgroup1,
+    /// By parents and the launch token.
+    #[default]
+    ProcessTable,
+}
+
+/// A ceiling, and what went over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Exceeded {
+    pub(crate) resource: Resource,
+    /// Bytes of memory, or processes.
+    pub(crate) used: u64,
+    pub(crate) ceiling: u64,
+}
+
+/// What has a ceiling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Resource {
+    Memory,
+    Processes,
 }
 
 /// Why a run ended.
@@ -52,7 +95,10 @@ pub(crate) enum Reason {
     Drained,
     Preempted,
     LeaseLost,
+    /// Nothing came from the agent for too long.
     Stalled,
+    /// The tree went over one of its ceilings; the record's `exceeded` says which.
+    ResourceExceeded,
 }
 
 /// What a worker can give as the reason of a stop.

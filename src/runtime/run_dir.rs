@@ -26,6 +26,8 @@ pub(super) const AGENT: &str = "agent.json";
 pub(super) const EXIT: &str = "exit.json";
 /// Where the shim listens.
 pub(super) const CONTROL: &str = "control.sock";
+/// What the run has used so far.
+pub(super) const USAGE: &str = "usage.json";
 /// What the shim itself has to say.
 pub(super) const LOG: &str = "shim.log";
 

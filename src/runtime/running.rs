@@ -27,6 +27,8 @@ pub(crate) struct Running {
 
 /// A shim that somebody else started is looked at this often; its own child's end comes to a worker as an event.
 const LOOK: Duration = Duration::from_millis(100);
+/// How often a worker looks whether its own shim still lives.
+const HEALTH: Duration = Duration::from_secs(30);
 
 impl Running {
     pub(super) fn started(dir: RunDir, shim: ShimFile, child: Child) -> Self {
@@ -43,7 +45,16 @@ impl Running {
     /// [`RuntimeError::NoRecord`] when the shim itself was killed; processes of the agent may then be left.
     pub(crate) async fn wait(&mut self) -> Result<ExitRecord, RuntimeError> {
         match &mut self.child {
-            Some(child) => drop(child.wait().await.map_err(RuntimeError::system("wait for the shim"))?),
+            Some(child) => loop {
+                tokio::select! {
+                    ended = child.wait() => {
+                        ended.map_err(RuntimeError::system("wait for the shim"))?;
+                        break;
+                    }
+                    // Its end is told by a signal; should that get lost, the process table knows.
+                    () = sleep(HEALTH) => if self.shim.liveness() == Liveness::Dead { break },
+                }
+            },
             // What cannot be told is not dead, so it is waited for.
             None => {
                 while self.shim.liveness() != Liveness::Dead {
@@ -52,6 +63,11 @@ impl Running {
             }
         }
         exit_record(&self.dir)?.ok_or_else(|| RuntimeError::NoRecord { path: self.dir.path().to_owned() })
+    }
+
+    /// Whether its shim is dead, by the process table.
+    pub(super) fn is_over(&self) -> bool {
+        self.shim.liveness() == Liveness::Dead
     }
 
     /// Asks for the end of the whole tree: asked first, forced after the grace (the spec's if none is given). Returns when

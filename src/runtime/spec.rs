@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Token;
+use super::{Grouping, Token};
 use crate::confinement::Policy;
 
 /// One agent to run: the whole of what the shim needs to know.
@@ -29,6 +29,10 @@ pub(crate) struct Spec {
     /// What the agent and all below it are held to; none: whatever the user may do.
     #[serde(default)]
     pub(crate) confinement: Option<Policy>,
+    #[serde(default)]
+    pub(crate) ceilings: Ceilings,
+    #[serde(default)]
+    pub(crate) grouping: Grouping,
     /// Marks every process of this launch through its environment. The agent knows it.
     pub(crate) token: Token,
     /// Opens the control socket. The agent is not told.
@@ -46,18 +50,47 @@ pub(crate) struct Limits {
     pub(crate) wall_ms: Option<u64>,
     /// How long a worker may be silent before the run counts as unowned and is ended as `owner_gone`.
     pub(crate) owner_silence_ms: Option<u64>,
+    /// How long nothing may come from the agent, pauses not counted, before it is ended as `stalled`.
+    #[serde(default)]
+    pub(crate) silence_ms: Option<u64>,
+    /// The run is looked at this often at least: whether it lives, what it uses, whether it says anything.
+    #[serde(default = "Limits::health_ms")]
+    pub(crate) health_ms: u64,
     /// Between the request to end and the force.
     pub(crate) grace_ms: u64,
+}
+
+/// How much the processes of a run may use together. None is no ceiling.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Ceilings {
+    /// Bytes.
+    pub(crate) memory: Option<u64>,
+    pub(crate) processes: Option<u32>,
+    /// Processors; only kept where the kernel keeps it.
+    pub(crate) cpus: Option<f64>,
 }
 
 impl Limits {
     /// The usual time to end by itself.
     pub(crate) const GRACE_MS: u64 = 10_000;
+
+    /// The usual time between two looks.
+    pub(crate) const fn health_ms() -> u64 {
+        30_000
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { timeout_ms: None, wall_ms: None, owner_silence_ms: None, grace_ms: Self::GRACE_MS }
+        Self {
+            timeout_ms: None,
+            wall_ms: None,
+            owner_silence_ms: None,
+            silence_ms: None,
+            health_ms: Self::health_ms(),
+            grace_ms: Self::GRACE_MS,
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use super::{
     *,
 };
 
-const DEADLINE: Duration = Duration::from_secs(30);
+pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 const ACT_AS_SHIM: &str = "FLEET_TEST_ACT_AS_SHIM";
 
 /// Not a test unless the variable is set: then it is the shim that a test below has started.
@@ -36,21 +36,21 @@ fn act_as_shim() {
 }
 
 /// A folder for one run; whatever is left of the run ends with this value.
-struct Bench {
-    home: TempDir,
+pub(super) struct Bench {
+    pub(super) home: TempDir,
     token: Token,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { home: tempfile::tempdir().unwrap(), token: Token::random().unwrap() }
     }
 
-    fn dir(&self) -> PathBuf {
+    pub(super) fn dir(&self) -> PathBuf {
         self.home.path().join("run")
     }
 
-    fn launch(&self, argv: &[&str]) -> Launch {
+    pub(super) fn launch(&self, argv: &[&str]) -> Launch {
         let path = ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned());
         let spec = Spec {
             label: "bench".to_owned(),
@@ -62,39 +62,41 @@ impl Bench {
             stderr: "stderr.log".to_owned(),
             limits: Limits::default(),
             confinement: None,
+            ceilings: Ceilings::default(),
+            grouping: Grouping::Auto,
             token: self.token.clone(),
             key: Token::random().unwrap(),
         };
-        Launch { run_dir: self.dir(), spec }
+        Launch { run_dir: self.dir(), spec, limit: DEADLINE }
     }
 
-    async fn start(&self, script: &str) -> Running {
+    pub(super) async fn start(&self, script: &str) -> Running {
         start_with(self.command(), self.launch(&["sh", "-c", script])).await.unwrap()
     }
 
-    fn command(&self) -> Command {
+    pub(super) fn command(&self) -> Command {
         let mut command = Command::new(env::current_exe().unwrap());
         command.args(["--exact", "runtime::tests::act_as_shim", "--nocapture"]).env(ACT_AS_SHIM, self.dir());
         command
     }
 
-    fn output(&self) -> String {
+    pub(super) fn output(&self) -> String {
         fs::read_to_string(self.dir().join("stdout.log")).unwrap_or_default()
     }
 
     /// The processes that carry the token.
-    fn carriers(&self) -> Vec<Process> {
+    pub(super) fn carriers(&self) -> Vec<Process> {
         let mut all = Process::all().unwrap();
         all.retain(|process| process.state != ProcessState::Ended && process.carries(&self.token));
         all
     }
 
-    fn shim(&self) -> Identity {
+    pub(super) fn shim(&self) -> Identity {
         RunDir::at(&self.dir()).read(SHIM, "").unwrap().unwrap()
     }
 
     /// As a machine out of memory might.
-    fn kill_shim(&self) {
+    pub(super) fn kill_shim(&self) {
         let shim = self.shim();
         let process = Process::read(shim.pid).unwrap().unwrap();
         assert_eq!(process.started, shim.started);
@@ -111,7 +113,7 @@ impl Drop for Bench {
     }
 }
 
-async fn until(what: &str, mut level: impl FnMut() -> bool) {
+pub(super) async fn until(what: &str, mut level: impl FnMut() -> bool) {
     let reached = async {
         while !level() {
             sleep(Duration::from_millis(3)).await;
@@ -120,7 +122,7 @@ async fn until(what: &str, mut level: impl FnMut() -> bool) {
     timeout(DEADLINE, reached).await.unwrap_or_else(|_| panic!("not in time: {what}"));
 }
 
-async fn soon<T>(future: impl Future<Output = T>) -> T {
+pub(super) async fn soon<T>(future: impl Future<Output = T>) -> T {
     timeout(DEADLINE, future).await.expect("it takes too long")
 }
 

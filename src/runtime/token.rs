@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::RuntimeError;
 
@@ -17,6 +18,11 @@ impl Token {
         let mut bytes = [0_u8; 16];
         getrandom::fill(&mut bytes).map_err(RuntimeError::NoRandomness)?;
         Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+    }
+
+    /// Names the launch without telling the token; the same for the same token.
+    pub(super) fn mark(&self) -> String {
+        Sha256::digest(self.0.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The hex digits.

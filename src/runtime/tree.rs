@@ -1,8 +1,8 @@
 //! All processes of one launch, wherever they went.
 //!
 //! While the shim lives it is their subreaper, so all that descend from it are found by their parents, also those that
-//! made a session of their own. What carries the launch token is found as well, which is all there is to go by once the
-//! shim was killed. A process that is an orphan of a killed shim *and* cleared its environment is not found.
+//! made a session of their own. What carries the launch token is found as well, and so is what is in the run's control
+//! group where there is one, and these two are all there is to go by once the shim was killed.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,6 +13,7 @@ use rustix::process::Signal;
 
 use super::{
     Token,
+    cgroup::Group,
     identity::{Identity, Liveness},
     process::{Process, ProcessState},
 };
@@ -27,16 +28,18 @@ pub(super) struct Tree {
     token: Token,
     /// Nothing that was started earlier can be part of it.
     since: u64,
+    group: Option<Group>,
     /// Pid and start of what was seen of it before: without a shim, the end of a parent cuts the only link to a child.
     known: HashSet<(i32, u64)>,
 }
 
 impl Tree {
     /// The tree below this process, which is a shim that was started at `since`.
-    pub(super) fn below(shim: &Identity) -> Self {
+    pub(super) fn below(shim: &Identity, group: Option<Group>) -> Self {
         Self {
             shim: Some(shim.pid),
             agent: None,
+            group,
             token: shim.token.clone(),
             since: shim.started,
             known: HashSet::new(),
@@ -44,8 +47,13 @@ impl Tree {
     }
 
     /// What is left of the tree of a dead shim.
-    pub(super) fn orphaned(shim: &Identity, agent: Option<Identity>) -> Self {
-        Self { shim: None, agent, token: shim.token.clone(), since: shim.started, known: HashSet::new() }
+    pub(super) fn orphaned(shim: &Identity, agent: Option<Identity>, group: Option<Group>) -> Self {
+        let group = group.filter(|group| group.is_of(&shim.token));
+        Self { shim: None, agent, group, token: shim.token.clone(), since: shim.started, known: HashSet::new() }
+    }
+
+    pub(super) fn group(&self) -> Option<&Group> {
+        self.group.as_ref()
     }
 
     /// Its processes that have not ended. A snapshot: what forks meanwhile may be missing.
@@ -56,6 +64,7 @@ impl Tree {
             Some(Liveness::Unknown(why)) => return Err(io::Error::other(why)),
         };
         let me = i32::try_from(std::process::id()).ok();
+        let listed = self.group.as_ref().map(Group::pids).unwrap_or_default();
         let all = Process::all()?;
         let members = select(&all, |process| {
             if Some(process.pid) == me || Some(process.pid) == self.shim {
@@ -63,6 +72,7 @@ impl Tree {
             }
             let ours = Some(process.pid) == agent
                 || Some(process.parent) == self.shim
+                || listed.contains(&process.pid)
                 || self.known.contains(&(process.pid, process.started))
                 || (process.started >= self.since && process.carries(&self.token));
             if ours { Claim::Root } else { Claim::ByParent }
@@ -82,16 +92,46 @@ impl Tree {
 
     /// Asks all of it to end, and wakes it: what is stopped, or about to be, could not hear otherwise.
     pub(super) fn ask_to_end(&mut self) -> io::Result<()> {
-        for process in self.signal(Signal::TERM)? {
+        let asked = self.signal(Signal::TERM)?;
+        if let Some(group) = &self.group {
+            group.thaw();
+        }
+        for process in asked {
             process.signal(Signal::CONT)?;
         }
         Ok(())
     }
 
-    /// Stops all of it: looks again until nothing new is there, as what was not yet stopped may have forked.
+    /// Ends all of it by force, as far as it is there now. Gives what was there.
+    pub(super) fn kill(&mut self) -> io::Result<Vec<Process>> {
+        let left = self.members()?;
+        let group = self.group.as_ref();
+        // What the kernel ends at once cannot fork meanwhile; failing that, what stands still cannot.
+        let frozen = group.is_some_and(|group| !group.kill() && group.freeze());
+        let ended = left.iter().try_for_each(|process| process.signal(Signal::KILL).map(drop));
+        if let (true, Some(group)) = (frozen, group) {
+            group.thaw();
+        }
+        ended.map(|()| left)
+    }
+
+    /// Stops all of it. A group stands still meanwhile, so that nothing of it forks while its processes are told.
     pub(super) fn freeze(&mut self) -> io::Result<()> {
-        const ROUNDS: u32 = 64;
         let mut told = HashSet::new();
+        if self.group.as_ref().is_some_and(Group::freeze) {
+            let stopped = self.stop(&mut told);
+            if let Some(group) = &self.group {
+                group.thaw();
+            }
+            stopped?;
+        }
+        self.stop(&mut told)
+    }
+
+    /// Stops what has not been told yet: looks again until nothing new is there, as what was not yet stopped may have
+    /// forked.
+    fn stop(&mut self, told: &mut HashSet<(i32, u64)>) -> io::Result<()> {
+        const ROUNDS: u32 = 64;
         for _ in 0..ROUNDS {
             let mut fresh = self.members()?;
             fresh.retain(|process| told.insert((process.pid, process.started)));
@@ -103,6 +143,14 @@ impl Tree {
             }
         }
         Err(io::Error::other("it forks faster than it can be stopped"))
+    }
+
+    /// Lets what was stopped go on.
+    pub(super) fn thaw(&mut self) -> io::Result<()> {
+        if let Some(group) = &self.group {
+            group.thaw();
+        }
+        self.signal(Signal::CONT).map(drop)
     }
 }
 

@@ -1,4 +1,5 @@
-//! What is told of a world in which a check failed: its last calls, its jobs, and the last lines of its logs.
+//! What is told of a world in which a check failed: its last calls, its jobs, the runs that are not over, and the last
+//! lines of its logs.
 
 use std::{
     fs,
@@ -38,7 +39,16 @@ fn jobs(world: &World) -> Vec<String> {
         Ok(jobs) => jobs,
         Err(stop) => return vec![format!("jobs: {stop}")],
     };
-    jobs.iter().rev().take(JOBS).map(|job| line(world, job)).collect()
+    jobs.iter().rev().take(JOBS).flat_map(|job| std::iter::once(line(world, job)).chain(running(world, job))).collect()
+}
+
+/// How the job's run stands, if it is not over.
+fn running(world: &World, job: &Value) -> Vec<String> {
+    let (Some(id), Some("building")) = (job["id"].as_str(), job["stage"].as_str()) else { return Vec::new() };
+    match world.run(&["debug", id, "--lines", &LINES.to_string()]) {
+        Ok(debug) => debug.stdout.lines().map(str::to_owned).collect(),
+        Err(stop) => vec![format!("debug {id}: {stop}")],
+    }
 }
 
 fn line(world: &World, job: &Value) -> String {

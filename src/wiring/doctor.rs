@@ -23,6 +23,7 @@ use crate::{
     config::{Config, Place, SecretSource, env},
     doctor::{self, Check, Configuration, Database, Held, Outcome, Subject, TestClock, examine},
     engine::Catalogue,
+    runtime,
     workspace::{Identity, Limits, Measure, Source, Usage, WorkspaceError},
 };
 
@@ -84,6 +85,8 @@ async fn subject(config: &Config) -> Subject {
         free_space: doctor::free_space(place.as_ref().map_or(&config.cwd, |place| &place.state)).map_err(told),
         workspaces: workspaces(config, place.as_ref()),
         open_files: doctor::open_files().map_err(told),
+        offer: config.worker.cgroups.then(runtime::offer),
+        cpus: config.worker.cpus.map(std::num::NonZero::get),
         now: SystemClock.now(),
         test_clock: test_clock(config, &environment),
         secret_files: secret_files(config),

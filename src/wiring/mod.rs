@@ -3,6 +3,7 @@
 
 mod clean;
 mod database;
+mod debug;
 mod demo;
 mod doctor;
 mod embedded;
@@ -23,6 +24,7 @@ mod worker;
 pub(crate) use crate::worker::Unwatched;
 pub(crate) use clean::{CleanMode, clean};
 pub(crate) use database::{Examined, back_up_database, check_database};
+pub(crate) use debug::{Launched, Redaction, Role, Shown, launches};
 pub(crate) use demo::{DemoRequest, Played, demo};
 pub(crate) use doctor::doctor;
 pub(crate) use embedded::{Embedded, clock, has_state, open, open_nothing};

@@ -2,14 +2,15 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use fleet_protocol::ExitCode;
+use fleet_protocol::{ExitCode, Span};
 
 use super::{embedded, fault::Fault};
 use crate::{
     config::{self, Config},
     confinement::{Level, NotConfined, RealDisk, credentials, expanded, support, too_wide},
     engine::{Catalogue, DefinitionPatch},
-    worker::{self, Confinement, Options},
+    runtime::{Ceilings, Grouping},
+    worker::{self, Bounds, Confinement, Options},
     workspace::Limits,
 };
 
@@ -35,6 +36,7 @@ pub(super) fn options(config: &Config) -> Result<Options, Fault> {
         checkpoint: config.worker.checkpoint.duration(),
         wall: LONGEST_RUN,
         grace: GRACE,
+        bounds: bounds(config),
         limits: limits(config),
         yolo: config.defaults.yolo,
         confinement: confinement(config, &engines)?,
@@ -73,6 +75,21 @@ pub(super) fn level(config: &Config) -> Result<Level, NotConfined> {
 /// How much there may be of workspaces.
 pub(super) fn limits(config: &Config) -> Limits {
     Limits { number: config.workspaces.max.get(), disk: config.workspaces.disk.0 }
+}
+
+fn bounds(config: &Config) -> Bounds {
+    let worker = &config.worker;
+    Bounds {
+        start: config.coordinator.start_limit.duration(),
+        silence: worker.silence.map(Span::duration),
+        health: worker.health_every.duration(),
+        ceilings: Ceilings {
+            memory: Some(worker.memory.0),
+            processes: Some(worker.processes.get()),
+            cpus: worker.cpus.map(|cpus| f64::from(cpus.get())),
+        },
+        grouping: if worker.cgroups { Grouping::Auto } else { Grouping::Off },
+    }
 }
 
 /// Every engine: the built-in ones, and `[engines]` over or after them.

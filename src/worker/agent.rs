@@ -4,16 +4,16 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use fleet_protocol::{JobResult, Manifest, Stage, api::PatchJob, job::Usage};
+use fleet_protocol::{JobResult, Stage, api::PatchJob, job::Usage};
 use tokio::time::sleep;
 
 use super::{
+    bounds::{ceilings, limits},
     confine,
     equip::{self, Equipped, Place, Session, Wanting},
     journal::Journal,
     judge::{Course, Failing, judge, unless_again},
     mask::Mask,
-    options::Options,
     random_uuid,
     record::{Launched, Record, Values, launch_name},
     replay::Replay,
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     engine::{Definition, Invocation, Output, SessionPlan, Start, Stdin as Input, reader},
-    runtime::{Environment, Launch, Limits, Running, Spec, Stdin, Token, reattach, start},
+    runtime::{Environment, Launch, Running, Spec, Stdin, Token, reattach, start},
     shutdown::Phase,
 };
 
@@ -138,7 +138,8 @@ impl Under<'_> {
         journal.note(&format!("starting {}", invocation.argv.first().map_or("", String::as_str)));
         let spec = self.spec(&invocation)?;
         let run_dir = self.place.folder.join(&launched.name);
-        let running = start(&seat.options.exe, Launch { run_dir, spec }).await?;
+        let limit = seat.options.bounds.start;
+        let running = start(&seat.options.exe, Launch { run_dir, spec, limit }).await?;
         self.follow(&launched, running, journal).await
     }
 
@@ -307,6 +308,8 @@ impl Under<'_> {
             stdout: "../stdout".to_owned(),
             stderr: "../stderr".to_owned(),
             limits: limits(&seat.claimed.manifest, &seat.options, self.ttl()),
+            ceilings: ceilings(&seat.claimed.manifest, &seat.options),
+            grouping: seat.options.bounds.grouping,
             confinement: confine::agent(self, invocation),
             token: Token::random()?,
             key: Token::random()?,
@@ -320,20 +323,5 @@ impl Under<'_> {
 
     fn size(&self, file: &str) -> u64 {
         std::fs::metadata(self.place.folder.join(file)).map_or(0, |meta| meta.len())
-    }
-}
-
-/// The earlier of `timeout` and `budget.wall` ends the run and names the end; without both there is the worker's own limit.
-fn limits(manifest: &Manifest, options: &Options, ttl: Duration) -> Limits {
-    let wall = manifest.budget.and_then(|budget| budget.wall);
-    let timeout = match (manifest.timeout, wall) {
-        (None, None) => Some(super::prove::millis(options.wall)),
-        (timeout, _) => timeout.map(fleet_protocol::Span::millis),
-    };
-    Limits {
-        timeout_ms: timeout,
-        wall_ms: wall.map(fleet_protocol::Span::millis),
-        owner_silence_ms: Some(super::prove::millis(ttl)),
-        grace_ms: super::prove::millis(options.grace),
     }
 }

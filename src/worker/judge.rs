@@ -4,7 +4,7 @@ use fleet_protocol::{JobResult, Run, run::ErrorClass};
 
 use crate::{
     engine::{Cause, Conclusion},
-    runtime::{ExitRecord, Reason, StartFailureKind},
+    runtime::{Exceeded, ExitRecord, Reason, Resource, StartFailureKind},
 };
 
 /// Somebody else sent a signal to the run's shim.
@@ -48,10 +48,12 @@ pub(super) fn judge(record: Option<&ExitRecord>, conclusion: &Conclusion, change
             let failure = record.failure.as_ref();
             let missing = failure.is_some_and(|failure| failure.kind == StartFailureKind::NotFound);
             let message = failure.map_or_else(|| "nothing was started".to_owned(), |failure| failure.message.clone());
+            let message = if missing { missing_binary(&message) } else { message };
             failed(if missing { JobResult::NoEngine } else { JobResult::AgentFailed }, message)
         }
         Reason::Timeout => failed(JobResult::Timeout, "the run's time was up".to_owned()),
         Reason::Budget => failed(JobResult::BudgetExceeded, "the run's budget was spent".to_owned()),
+        Reason::ResourceExceeded => failed(JobResult::ResourceExceeded, exceeded(record)),
         Reason::Stalled => failed(JobResult::Timeout, "nothing came from the agent for too long".to_owned()),
         Reason::Drained => Course::HandBack("the runner was asked to end"),
         Reason::Preempted => Course::HandBack("another job went first"),
@@ -68,7 +70,7 @@ pub(super) fn is_its_own_end(record: &ExitRecord) -> bool {
     const FROM_OUTSIDE: [i32; 5] = [1, 2, 3, 9, 15];
     match record.reason {
         Reason::Exited => record.signal.is_none_or(|signal| !FROM_OUTSIDE.contains(&signal)),
-        Reason::FailedToStart | Reason::Timeout | Reason::Budget | Reason::Stalled => true,
+        Reason::FailedToStart | Reason::Timeout | Reason::Budget | Reason::Stalled | Reason::ResourceExceeded => true,
         Reason::OwnerGone
         | Reason::Stopped
         | Reason::Cancelled
@@ -76,6 +78,34 @@ pub(super) fn is_its_own_end(record: &ExitRecord) -> bool {
         | Reason::Preempted
         | Reason::LeaseLost => false,
     }
+}
+
+/// Says that an agent's program is missing, with its code and what to do about it.
+pub(super) fn missing_binary(what: &str) -> String {
+    format!(
+        "agent_binary_not_found: {what}; install it, put it on the PATH of the runner, or name it as `command` of its engine"
+    )
+}
+
+/// Which ceiling a run went over, and by how much.
+pub(super) fn exceeded(record: &ExitRecord) -> String {
+    let Some(Exceeded { resource, used, ceiling }) = record.exceeded else {
+        return "the run used more than it may".to_owned();
+    };
+    match resource {
+        Resource::Memory => format!(
+            "its processes used {} of memory, and {} are its ceiling (`limits: {{memory}}` of the task, else `[worker] memory`)",
+            mebibytes(used),
+            mebibytes(ceiling),
+        ),
+        Resource::Processes => {
+            format!("it was {used} processes, and {ceiling} are its ceiling (`[worker] processes`)")
+        }
+    }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes.div_ceil(1 << 20))
 }
 
 /// The third run in a row that something outside stopped is a crash: handed back each time, it would be started for ever.
@@ -115,7 +145,7 @@ mod tests {
     use super::*;
     use crate::{
         engine::{Failure, Question, Verdict},
-        runtime::Token,
+        runtime::{OwnedBy, Token},
     };
     use fleet_protocol::job::Usage;
 
@@ -132,8 +162,12 @@ mod tests {
             leftovers: 0,
             forced: 0,
             survivors: 0,
-            peak_rss: None,
+            owned_by: OwnedBy::ProcessTable,
+            exceeded: None,
+            peak_memory: None,
             cpu_ms: None,
+            read_bytes: None,
+            written_bytes: None,
         }
     }
 
@@ -166,6 +200,7 @@ mod tests {
             (Reason::Timeout, JobResult::Timeout),
             (Reason::Stalled, JobResult::Timeout),
             (Reason::Budget, JobResult::BudgetExceeded),
+            (Reason::ResourceExceeded, JobResult::ResourceExceeded),
             (Reason::FailedToStart, JobResult::AgentFailed),
         ] {
             assert!(
@@ -180,6 +215,15 @@ mod tests {
             assert_eq!(judge(Some(&record(reason)), &ok, true), Course::Silence, "{reason:?}");
         }
         assert!(matches!(judge(None, &ok, true), Course::Failed(failing) if failing.result == JobResult::Crash));
+    }
+
+    #[test]
+    fn a_run_that_went_over_a_ceiling_says_over_which_and_how_far() {
+        let memory = Exceeded { resource: Resource::Memory, used: (5 << 30) + 1, ceiling: 4 << 30 };
+        let told = |over| exceeded(&ExitRecord { exceeded: Some(over), ..record(Reason::ResourceExceeded) });
+        assert!(told(memory).starts_with("its processes used 5121 MiB of memory, and 4096 MiB are its ceiling"));
+        let processes = Exceeded { resource: Resource::Processes, used: 513, ceiling: 512 };
+        assert!(told(processes).starts_with("it was 513 processes, and 512 are its ceiling"));
     }
 
     #[test]

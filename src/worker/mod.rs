@@ -6,6 +6,7 @@
 //! sorts what one left; `reap` clears what runs left behind. Nothing here knows the command line, the folder or where settings come from.
 
 mod agent;
+mod bounds;
 mod confine;
 mod crew;
 mod dependencies;
@@ -35,6 +36,7 @@ mod supervise;
 mod trouble;
 mod turns;
 
+pub(crate) use bounds::Bounds;
 pub(crate) use confine::Confinement;
 pub(crate) use crew::{Shift, Until, Worker};
 pub(crate) use glance::{Unwatched, glance};
@@ -43,4 +45,5 @@ pub(crate) use orphans::{Orphaned, reclaim};
 pub(crate) use probe::probe;
 use random::{random, random_uuid};
 pub(crate) use reap::{Mode, Reach, Reaped, Reaper};
+pub(crate) use record::launches;
 pub(crate) use secret::{Audience, Secret, SecretSource};

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{confine::Confinement, secret::Secret};
+use super::{Bounds, confine::Confinement, secret::Secret};
 use crate::{engine::Catalogue, workspace::Limits};
 
 /// A worker's settings.
@@ -34,6 +34,7 @@ pub(crate) struct Options {
     pub(crate) wall: Duration,
     /// Between asking an agent to end and ending it.
     pub(crate) grace: Duration,
+    pub(crate) bounds: Bounds,
     /// How much there may be of workspaces.
     pub(crate) limits: Limits,
     /// Whether an agent may do everything unasked when its task does not say; none: where it is confined.

@@ -11,15 +11,17 @@ use std::{
 use fleet_protocol::{JobResult, lease::Directive, manifest::CommandLine, run::VerifyEvidence};
 
 use super::{
-    judge::{Failing, is_its_own_end},
+    Bounds,
+    bounds::millis,
+    judge::{Failing, exceeded, is_its_own_end},
     leases::{Lease, Standing},
     record::{launch_name, launches_of},
 };
 use crate::{
     confinement::Policy,
     runtime::{
-        Environment, ExitRecord, Found, Launch, Limits, Reason, Running, RuntimeError, Spec, StartFailureKind, Stdin,
-        StopReason, Token, end_orphan, find, reattach, start,
+        Ceilings, Environment, ExitRecord, Found, Launch, Limits, Reason, Running, RuntimeError, Spec,
+        StartFailureKind, Stdin, StopReason, Token, end_orphan, find, reattach, start,
     },
     shutdown::{Phase, Shutdown},
 };
@@ -39,6 +41,8 @@ pub(super) struct Check<'a> {
     pub(super) left: Duration,
     pub(super) grace: Duration,
     pub(super) ttl: Duration,
+    pub(super) bounds: Bounds,
+    pub(super) ceilings: Ceilings,
     pub(super) exe: &'a Path,
     pub(super) label: String,
     pub(super) confinement: Option<Policy>,
@@ -61,21 +65,22 @@ pub(super) async fn check(check: &Check<'_>, lease: &Lease, shutdown: &Shutdown)
         Some((_, Started::Over(record))) => return Ok(judged(check, &record)),
         Some((folder, Started::Runs(running))) => match watch(&folder, running, check, lease, shutdown).await? {
             // It most likely went down with its runner, and says nothing about the work.
-            Watched::Ended(record) if !record.as_ref().is_some_and(is_its_own_end) => {}
+            Watched::Ended(record) if !record.as_deref().is_some_and(is_its_own_end) => {}
             watched => return Ok(checked(check, watched)),
         },
         None => {}
     }
     let nth = launches_of(check.run_folder, KIND).len() + 1;
     let folder = check.run_folder.join(launch_name(KIND, nth));
-    let running = start(check.exe, Launch { run_dir: folder.clone(), spec: spec(check)? }).await?;
+    let launch = Launch { run_dir: folder.clone(), spec: spec(check)?, limit: check.bounds.start };
+    let running = start(check.exe, launch).await?;
     Ok(checked(check, watch(&folder, running, check, lease, shutdown).await?))
 }
 
 /// What watching it brought.
 enum Watched {
     /// By itself as far as we are concerned; without a record when its shim was killed.
-    Ended(Option<ExitRecord>),
+    Ended(Option<Box<ExitRecord>>),
     Stopped(StopReason),
     HandedOver,
 }
@@ -99,7 +104,7 @@ async fn watch(
             None
         }
     };
-    Ok(stopped.map_or(Watched::Ended(record), Watched::Stopped))
+    Ok(stopped.map_or(Watched::Ended(record.map(Box::new)), Watched::Stopped))
 }
 
 fn checked(check: &Check<'_>, watched: Watched) -> Checked {
@@ -154,9 +159,14 @@ fn spec(check: &Check<'_>) -> Result<Spec, RuntimeError> {
             timeout_ms: Some(millis(check.left)),
             wall_ms: None,
             owner_silence_ms: Some(millis(check.ttl)),
+            // Tests may be quiet for as long as they like.
+            silence_ms: None,
+            health_ms: millis(check.bounds.health),
             grace_ms: millis(check.grace),
         },
         confinement: check.confinement.clone(),
+        ceilings: check.ceilings,
+        grouping: check.bounds.grouping,
         token: Token::random()?,
         key: Token::random()?,
     })
@@ -244,12 +254,12 @@ fn judged(check: &Check<'_>, record: &ExitRecord) -> Checked {
             };
             failed(JobResult::VerifyFailed, format!("`{command}` {how}"), Some(evidence))
         }
+        Reason::ResourceExceeded => {
+            let message = format!("`{command}` was ended: {}", exceeded(record));
+            failed(JobResult::ResourceExceeded, message, Some(evidence))
+        }
         // It was told to end, so the code with which it did is no verdict on the work.
         Reason::OwnerGone => Checked::Interrupted(StopReason::Stopped),
         _ => failed(JobResult::VerifyFailed, format!("`{command}` was stopped from outside"), None),
     }
-}
-
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -130,7 +130,7 @@ impl Values {
 }
 
 /// The folders of a run's launches, those of agents first, each kind in the order in which they were started.
-pub(super) fn launches(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn launches(folder: &Path) -> Vec<PathBuf> {
     ["agent", "verify"].into_iter().flat_map(|kind| launches_of(folder, kind)).collect()
 }
 

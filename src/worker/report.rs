@@ -12,6 +12,7 @@ use fleet_protocol::{
 
 use super::{
     agent::Under,
+    bounds::ceilings,
     confine,
     journal::Journal,
     judge::{Course, Failing},
@@ -168,6 +169,8 @@ async fn verify(under: &Under<'_>, finding: &Finding, journal: &mut Journal) -> 
         left: limit.saturating_sub(Duration::from_millis(finding.agent_ms)).max(LEAST_LEFT),
         grace: options.grace,
         ttl: under.ttl(),
+        bounds: options.bounds,
+        ceilings: ceilings(manifest, options),
         exe: &options.exe,
         label: format!("{}/{} verify", under.seat.claimed.job.id, under.seat.claimed.run.number),
         confinement: confine::verify(under, &finding.environment),
@@ -207,8 +210,10 @@ fn patch(under: &Under<'_>, finding: &Finding, failing: Option<&Failing>, proof:
             agent_ms: Some(finding.agent_ms),
             provision_ms: Some(under.provision_ms),
             summary: conclusion.summary.as_ref().map(|said| under.mask.text(said).chars().take(SUMMARY).collect()),
-            peak_memory: record.and_then(|record| record.peak_rss),
+            peak_memory: record.and_then(|record| record.peak_memory),
             cpu_ms: record.and_then(|record| record.cpu_ms),
+            read_bytes: record.and_then(|record| record.read_bytes),
+            written_bytes: record.and_then(|record| record.written_bytes),
         }),
         branch: proof.branch,
         head_commit: Some(collected.head.to_string()),

@@ -2,7 +2,12 @@
 
 use fleet_protocol::{JobResult, Problem};
 
-use super::{judge::Failing, leases::is_passing, mask::Mask, secret::SecretError};
+use super::{
+    judge::{Failing, missing_binary},
+    leases::is_passing,
+    mask::Mask,
+    secret::SecretError,
+};
 use crate::{
     engine::{EngineError, NoEngine},
     runtime::RuntimeError,
@@ -102,7 +107,11 @@ impl From<Problem> for Trouble {
 
 impl From<RuntimeError> for Trouble {
     fn from(error: RuntimeError) -> Self {
-        Self::Machine(chain(&error))
+        match error {
+            // Its message holds what was seen last; trying again at once would show the same.
+            RuntimeError::NotRunning { .. } => Self::job(JobResult::Timeout, chain(&error)),
+            error => Self::Machine(chain(&error)),
+        }
     }
 }
 
@@ -114,12 +123,38 @@ impl From<EngineError> for Trouble {
 
 impl From<NoEngine> for Trouble {
     fn from(error: NoEngine) -> Self {
-        Self::job(JobResult::NoEngine, chain(&error))
+        let message = chain(&error);
+        let message = if error.missing.is_empty() { message } else { missing_binary(&message) };
+        Self::job(JobResult::NoEngine, message)
     }
 }
 
 impl From<SecretError> for Trouble {
     fn from(error: SecretError) -> Self {
         Self::job(JobResult::InvalidManifest, chain(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::PathBuf, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn a_run_that_did_not_start_in_time_fails_with_what_was_seen_last() {
+        let late = RuntimeError::NotRunning {
+            path: PathBuf::from("/runs/1/agent"),
+            waited: Duration::from_secs(120),
+            seen: "its shim was up, and had not got the agent to run",
+            said: "fleet shim: cannot open agent.json".to_owned(),
+        };
+        let Trouble::Job(failing) = Trouble::from(late) else { panic!("it is not this machine's trouble alone") };
+        assert_eq!(failing.result, JobResult::Timeout);
+        assert_eq!(
+            failing.message,
+            "the agent was not running after 120s: its shim was up, and had not got the agent to run; \
+             its last lines: fleet shim: cannot open agent.json"
+        );
     }
 }

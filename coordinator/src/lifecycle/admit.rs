@@ -110,6 +110,8 @@ fn blank(new: NewJob, now: Timestamp) -> Job {
         held: false,
         paused: false,
         resumed: false,
+        stalled_since: None,
+        insights: None,
         retry_not_before: None,
         repeated: None,
         actions: Vec::new(),

@@ -47,10 +47,12 @@ impl Service {
     fn running(&self, job: Job, claimed_at: Timestamp, now: Timestamp) -> Result<RunningJob, Failure> {
         let run = self.store.job_load(&job.product, &job.id)?.and_then(|snapshot| snapshot.run);
         let started_at = run.as_ref().and_then(|run| run.started_at);
+        let stalled_since = self.stalled_since(&job, run.as_ref(), started_at.unwrap_or(claimed_at), now)?;
         Ok(RunningJob {
             run: job.runs,
             elapsed_ms: started_at.map_or(0, |at| millis_between(at, now)),
-            stalled: self.is_stalled(&job, run.as_ref(), started_at.unwrap_or(claimed_at), now)?,
+            stalled: stalled_since.is_some(),
+            stalled_since,
             engine: run.and_then(|run| run.engine).or(job.engine),
             id: job.id,
             title: job.title,
@@ -61,11 +63,17 @@ impl Service {
         })
     }
 
-    /// Whether a run has said nothing for too long. A paused one has nothing to say.
-    fn is_stalled(&self, job: &Job, run: Option<&Run>, since: Timestamp, now: Timestamp) -> Result<bool, Failure> {
-        let Some(run) = run.filter(|_| !job.paused) else { return Ok(false) };
+    /// Since when a run has said nothing, if that is too long. A paused one has nothing to say.
+    pub(super) fn stalled_since(
+        &self,
+        job: &Job,
+        run: Option<&Run>,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, Failure> {
+        let Some(run) = run.filter(|_| !job.paused) else { return Ok(None) };
         let last = self.logs.last_growth(&job.id, run.number)?.map_or(since, |grown| grown.max(since));
-        Ok(millis_between(last, now) > self.options.stall_after.millis())
+        Ok((millis_between(last, now) > self.options.stall_after.millis()).then_some(last))
     }
 
     fn alerts(&self, product: &str) -> Result<Vec<Alert>, StoreError> {

@@ -3,12 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use fleet_protocol::{
-    ErrorCode, Job, JobId, Problem,
+    ErrorCode, Job, JobId, Problem, Stage,
     api::{EventList, EventsQuery, JobList, JobsQuery, QueueState, QueueStateQuery, RunList},
 };
 use tokio::time::Instant;
 
 use super::{Failure, Service, blocking::blocking, caller::Caller, claim::LONGEST_WAIT, core::shown, failure::no_job};
+use crate::store::Snapshot;
 
 /// Items of a page when the query does not say, and at most.
 const PAGE: u32 = 200;
@@ -17,7 +18,13 @@ const LONGEST_PAGE: u32 = 1_000;
 impl Service {
     /// One job.
     pub(crate) fn job(&self, caller: &Caller, id: &JobId) -> Result<Job, Failure> {
-        self.load(&caller.product, id).map(|snapshot| snapshot.job)
+        let Snapshot { mut job, run, .. } = self.load(&caller.product, id)?;
+        if job.stage == Stage::Building {
+            let started = run.as_ref().and_then(|run| run.started_at).unwrap_or(job.updated_at);
+            job.stalled_since = self.stalled_since(&job, run.as_ref(), started, self.now())?;
+        }
+        job.insights = run.and_then(|run| run.insights);
+        Ok(job)
     }
 
     /// A page of jobs, or the ones that a name may mean.

@@ -163,7 +163,7 @@ pub(super) fn write_doc(job: &Job) -> serde_json::Result<String> {
     #[rustfmt::skip]
     let Job {
         id: _, product: _, file: _, stage: _, priority: _, engine: _, parent_id: _, rev: _, lease_epoch: _, lease: _,
-        idempotency_key: _, held: _, retry_not_before: _, actions: _, created_at: _, updated_at: _,
+        idempotency_key: _, held: _, retry_not_before: _, stalled_since: _, insights: _, actions: _, created_at: _, updated_at: _,
         title, result, message, profile, kind, deps, deps_mode, blocked_by, attempts, runs, factory, repo, branch, base,
         base_commit, head_commit, checkpoint, tags, trigger, paused, resumed, repeated, usage, diff, pr, progress,
         scope_warning, feedback, manifest, extra,
@@ -253,6 +253,8 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Job> {
         trigger: rest.trigger,
         paused: rest.paused,
         resumed: rest.resumed,
+        stalled_since: None,
+        insights: None,
         repeated: rest.repeated.map(Cow::into_owned),
         usage: rest.usage,
         diff: rest.diff,

@@ -38,6 +38,9 @@ pub struct RunningJob {
     pub paused: bool,
     /// No output for longer than the stall limit.
     pub stalled: bool,
+    /// When the output came last that it stalled after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stalled_since: Option<Timestamp>,
 }
 
 /// Something a person should know.

@@ -186,7 +186,7 @@ pub const FIELDS: &[Field] = &[
         "Names of secrets the agent is given; their values stay in the worker's configuration.",
     ),
     field("runtime", "docker", Partial("docker"), "Where the agent runs: local or docker."),
-    field("limits", "{ memory: 4GiB, cpus: 2 }", NotYet, "Ceilings of one run's process tree."),
+    field("limits", "{ memory: 4GiB, cpus: 2 }", Honoured, "Ceilings of one run's process tree."),
     field(
         "trust",
         "untrusted",

@@ -7,7 +7,6 @@
 //! | --- | --- | --- |
 //! | `runtime` | `docker` | the agent would run on the host |
 //! | `trust` | `untrusted` | the agent would run on the host, with its secrets |
-//! | `limits` | always | nothing would bound the process tree |
 //! | `schedule` | always | one job would run, once |
 //! | `kind` | `composite` | an agent would be started where children were meant |
 //! | `parent-id` | always | the parent would not wait for it |
@@ -15,6 +14,7 @@
 //! | `artifacts` | always | the outputs would be deleted with the workspace |
 //!
 //! Recorded only: `prefers` (there is one factory to prefer) and `tracker-item` (a note for people).
+//! `limits.cpus` is kept where the machine can ration processors; `fleet doctor` says whether this one can.
 
 use super::{
     model::{Kind, Manifest, RuntimeName, Trust},
@@ -46,11 +46,6 @@ pub fn unsupported(manifest: &Manifest) -> Vec<Unsupported> {
             "trust",
             manifest.trust == Some(Trust::Untrusted),
             "untrusted jobs are not yet supported here: they need a container, and there is none",
-        ),
-        (
-            "limits",
-            manifest.limits.is_some(),
-            "ceilings on memory and processors are not yet supported here: `timeout` and `budget` are",
         ),
         (
             "schedule",

@@ -312,7 +312,7 @@ fn only_what_would_be_ignored_is_refused() {
     }
     assert_eq!(refused("review-policy: {approvals: 2}"), 1);
     assert_eq!(refused("review-policy: {reviewers: [ann]}"), 1);
-    assert_eq!(refused("runtime: docker\nlimits: {cpus: 1}\nschedule: 0 9 * * 1"), 3);
+    assert_eq!(refused("runtime: docker\nlimits: {cpus: 1}\nschedule: 0 9 * * 1"), 2);
 }
 
 #[test]

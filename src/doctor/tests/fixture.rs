@@ -18,6 +18,7 @@ use crate::{
     config::Place,
     confinement::Level,
     engine::Catalogue,
+    runtime::Offer,
     workspace::{Identity, Limits, Source, Usage},
 };
 
@@ -66,6 +67,8 @@ impl Machine {
             free_space: Ok(100 << 30),
             workspaces: Ok((Limits { number: 20, disk: 10 << 30 }, Usage::default())),
             open_files: Ok(1024),
+            offer: Some(Offer { version: Some(2), memory: true, cpus: true }),
+            cpus: None,
             now: "2026-11-20T08:00:00Z".parse().unwrap(),
             test_clock: TestClock::Unset,
             patience: Duration::from_secs(60),

@@ -10,6 +10,10 @@ use super::{
     super::{Database, Held, TestClock},
     fixture::{Machine, commit, program, workspaces},
 };
+use crate::runtime::Offer;
+
+const OFFER: Offer = Offer { version: Some(2), memory: true, cpus: true };
+const NOTHING: Offer = Offer { version: None, memory: false, cpus: false };
 
 type Change = fn(&mut Machine);
 
@@ -51,6 +55,12 @@ const CHANGES: &[(&str, Change, &str)] = &[
     ("open files", |it| it.subject.open_files = Ok(128), "128"),
     ("clock", |it| it.subject.test_clock = TestClock::Ignored, "not used"),
     ("clock", |it| it.subject.test_clock = TestClock::Used(PathBuf::from("/tmp/now")), "/tmp/now stands in"),
+    ("process groups", |it| it.subject.offer = Some(NOTHING), "no control group can be made here"),
+    (
+        "ceilings",
+        |it| (it.subject.offer, it.subject.cpus) = (Some(Offer { cpus: false, ..OFFER }), Some(2)),
+        "kept below its ceiling by the kernel; processors cannot be rationed here, so `worker.cpus = 2` has no effect",
+    ),
     ("git identity", |it| it.subject.identity = Ok(None), "committed as `fleet`"),
     ("repository", detach_head, "detached"),
     (

@@ -6,22 +6,19 @@
 use std::{env, io, path::Path, process::ExitCode};
 
 use nix::{
-    sys::{
-        prctl,
-        resource::{UsageWho, getrusage},
-        signal::SigSet,
-        time::TimeValLike,
-    },
+    sys::{prctl, signal::SigSet},
     unistd,
 };
 
 use super::{
     agent::{self, Agent},
     listen::Listener,
+    meter::Meter,
     supervise::{Outcome, Signals, Supervisor},
 };
 use crate::runtime::{
-    Environment, ExitRecord, RuntimeError, Spec,
+    Environment, ExitRecord, OwnedBy, RuntimeError, Spec, StartFailure, StartFailureKind,
+    cgroup::Group,
     find::ShimFile,
     identity::{Identity, boot_id, since_boot_ms},
     run_dir::{AGENT, CONTROL, EXIT, RunDir, SHIM, SPEC, TAKEN},
@@ -73,23 +70,56 @@ async fn run() -> Result<(), RuntimeError> {
         .map_err(RuntimeError::system("read who this process is"))?
         .expect("this process runs");
     let listener = Listener::bind(&dir, spec.key.clone())?;
-    let file = ShimFile { identity: identity.clone(), key: spec.key.clone(), label: spec.label.clone() };
-    dir.write(SHIM, &file)?;
-    let env = take(&dir, &mut spec)?;
+    let mut group = Group::make(spec.grouping, &spec.token, &spec.ceilings);
+    let made =
+        ShimFile { identity: identity.clone(), key: spec.key.clone(), label: spec.label.clone(), group: group.clone() };
+    let taken = dir.write(SHIM, &made).and_then(|()| take(&dir, &mut spec));
+    let env = match taken {
+        Ok(env) => env,
+        Err(error) => {
+            remove(group.as_ref());
+            return Err(error);
+        }
+    };
 
     let mut calls = listener.serve();
     let started_ms = since_boot_ms().map_err(RuntimeError::system("read the clock"))?;
-    let outcome = match agent::start(&dir, &spec, env) {
+    let outcome = match started(&dir, &spec, env, group.as_mut()) {
         Ok(agent) => {
             introduce(&dir, &spec, &agent);
-            Supervisor::new(spec.clone(), agent, &identity).run(signals, &mut calls).await
+            let meter = Meter::new(&dir, &spec, group.clone());
+            Supervisor::new(spec.clone(), agent, &identity, meter).run(signals, &mut calls).await
         }
         Err(failure) => Outcome::not_started(failure),
     };
-    dir.write_durably(EXIT, &record(&spec, outcome, started_ms)?)?;
+    let owned_by = group.as_ref().map_or(OwnedBy::ProcessTable, Group::owned_by);
+    let record = record(&spec, outcome, owned_by, started_ms)?;
+    // What is left of a tree that could not be ended must not lose its mark.
+    if record.survivors == 0 {
+        remove(group.as_ref());
+    }
+    dir.write_durably(EXIT, &record)?;
     dir.remove(CONTROL)?;
     calls.close().await;
     Ok(())
+}
+
+/// Starts the agent inside the run's group, if it has one.
+fn started(dir: &RunDir, spec: &Spec, env: Environment, group: Option<&mut Group>) -> Result<Agent, StartFailure> {
+    let Some(group) = group else { return agent::start(dir, spec, env) };
+    let refused = |error: io::Error| StartFailure {
+        kind: StartFailureKind::Other,
+        path: String::new(),
+        message: format!("the run's control group cannot be entered: {error}"),
+    };
+    group.inside(|| agent::start(dir, spec, env)).map_err(refused)?
+}
+
+/// A group that stays is litter and no danger: nothing is in it.
+fn remove(group: Option<&Group>) {
+    if let Some(Err(error)) = group.map(Group::remove) {
+        complain(&error);
+    }
 }
 
 /// Makes the spec this shim's own, and takes the secrets from the disk. It fails if a worker withdrew the spec in the
@@ -111,9 +141,9 @@ fn introduce(dir: &RunDir, spec: &Spec, agent: &Agent) {
     }
 }
 
-fn record(spec: &Spec, outcome: Outcome, started_ms: u64) -> Result<ExitRecord, RuntimeError> {
+fn record(spec: &Spec, outcome: Outcome, owned_by: OwnedBy, started_ms: u64) -> Result<ExitRecord, RuntimeError> {
     let now_ms = since_boot_ms().map_err(RuntimeError::system("read the clock"))?;
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).ok();
+    let usage = outcome.usage;
     Ok(ExitRecord {
         token: spec.token.clone(),
         reason: outcome.reason,
@@ -126,9 +156,12 @@ fn record(spec: &Spec, outcome: Outcome, started_ms: u64) -> Result<ExitRecord, 
         leftovers: outcome.leftovers,
         forced: outcome.forced,
         survivors: outcome.survivors,
-        peak_rss: usage.and_then(|usage| u64::try_from(usage.max_rss()).ok()).map(|kibibytes| kibibytes * 1024),
-        cpu_ms: usage
-            .and_then(|usage| u64::try_from((usage.user_time() + usage.system_time()).num_milliseconds()).ok()),
+        owned_by,
+        exceeded: outcome.exceeded,
+        peak_memory: usage.map(|usage| usage.peak_memory),
+        cpu_ms: usage.map(|usage| usage.cpu_ms),
+        read_bytes: usage.map(|usage| usage.read_bytes),
+        written_bytes: usage.map(|usage| usage.written_bytes),
     })
 }
 

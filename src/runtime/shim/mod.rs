@@ -9,6 +9,8 @@ mod agent;
 mod clocks;
 mod entry;
 mod listen;
+mod meter;
+mod silence;
 mod supervise;
 
 pub(crate) use entry::main;

@@ -9,7 +9,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::Signal;
 use tokio::{
     signal::unix::{Signal as Incoming, SignalKind, signal},
     time::sleep_until,
@@ -20,9 +19,11 @@ use super::{
     clocks::Clocks,
     entry::complain,
     listen::Calls,
+    meter::{Meter, Total},
+    silence::Silence,
 };
 use crate::runtime::{
-    Reason, RuntimeError, Spec, StartFailure, State, Status,
+    Exceeded, Reason, RuntimeError, Spec, StartFailure, State, Status,
     control::{Answer, Order},
     identity::Identity,
     tree::Tree,
@@ -36,9 +37,6 @@ const FORCE_LIMIT: Duration = Duration::from_secs(30);
 /// process that is no child of the shim wakes nobody.
 const FIRST_LOOK: Duration = Duration::from_millis(5);
 const SLOWEST_LOOK: Duration = Duration::from_millis(100);
-/// How long a run without limits sleeps if nothing happens.
-const IDLE: Duration = Duration::from_secs(3600);
-
 /// What came of the run.
 #[derive(Debug)]
 pub(super) struct Outcome {
@@ -49,11 +47,24 @@ pub(super) struct Outcome {
     pub(super) leftovers: u32,
     pub(super) forced: u32,
     pub(super) survivors: u32,
+    pub(super) exceeded: Option<Exceeded>,
+    /// None when nothing ran.
+    pub(super) usage: Option<Total>,
 }
 
 impl Outcome {
     fn of(reason: Reason) -> Self {
-        Self { reason, failure: None, exit_code: None, signal: None, leftovers: 0, forced: 0, survivors: 0 }
+        Self {
+            reason,
+            failure: None,
+            exit_code: None,
+            signal: None,
+            leftovers: 0,
+            forced: 0,
+            survivors: 0,
+            exceeded: None,
+            usage: None,
+        }
     }
 
     pub(super) fn not_started(failure: StartFailure) -> Self {
@@ -99,16 +110,21 @@ pub(super) struct Supervisor {
     agent: Agent,
     tree: Tree,
     clocks: Clocks,
+    meter: Meter,
+    silence: Silence,
     ending: Option<Ending>,
     forced: HashSet<(i32, u64)>,
     outcome: Outcome,
 }
 
 impl Supervisor {
-    pub(super) fn new(spec: Spec, agent: Agent, shim: &Identity) -> Self {
+    pub(super) fn new(spec: Spec, agent: Agent, shim: &Identity, meter: Meter) -> Self {
+        let now = Instant::now();
         Self {
-            clocks: Clocks::new(spec.limits.clone(), Instant::now()),
-            tree: Tree::below(shim),
+            clocks: Clocks::new(spec.limits.clone(), now),
+            silence: Silence::new(&spec, now),
+            tree: Tree::below(shim, meter.group().cloned()),
+            meter,
             spec,
             agent,
             ending: None,
@@ -134,6 +150,7 @@ impl Supervisor {
                 () = sleep_until(wake.into()) => {}
             }
         }
+        self.outcome.usage = Some(self.meter.total());
         self.outcome
     }
 
@@ -149,11 +166,34 @@ impl Supervisor {
             self.agent_ended(ended, now);
         }
         if self.ending.is_none()
-            && let Some(reason) = self.clocks.due(now)
+            && let Some(reason) = self.clocks.due(now).or_else(|| self.watched(now))
         {
             self.end(reason, self.grace(None), now);
         }
         self.ending.is_some() && self.press(now, reaped.childless)
+    }
+
+    /// Looks at what the run uses and says, when that is due. A reason when it may not go on.
+    fn watched(&mut self, now: Instant) -> Option<Reason> {
+        if self.clocks.is_paused() {
+            self.silence.rest(now);
+        } else if self.silence.is_over(now) {
+            return Some(Reason::Stalled);
+        }
+        let sampled = self.meter.due(now).then(|| self.tree.members())?;
+        match sampled {
+            Ok(members) => self.exceeded(|meter| meter.sample(&members, now)),
+            Err(error) => {
+                complain(&error);
+                self.meter.put_off(now);
+                None
+            }
+        }
+    }
+
+    fn exceeded(&mut self, look: impl FnOnce(&mut Meter) -> Option<Exceeded>) -> Option<Reason> {
+        self.outcome.exceeded = look(&mut self.meter);
+        self.outcome.exceeded.map(|_| Reason::ResourceExceeded)
     }
 
     fn agent_ended(&mut self, ended: Ended, now: Instant) {
@@ -169,7 +209,9 @@ impl Supervisor {
             |left| count(left.len()),
         );
         if self.ending.is_none() {
-            self.end(Reason::Exited, LEFTOVER_GRACE, now);
+            // The kernel may have been faster than our look.
+            let reason = self.exceeded(|meter| meter.out_of_memory()).unwrap_or(Reason::Exited);
+            self.end(reason, LEFTOVER_GRACE, now);
         }
     }
 
@@ -203,12 +245,10 @@ impl Supervisor {
         if now < ending.kill_at {
             return false;
         }
-        for process in &left {
-            if let Err(error) = process.signal(Signal::KILL) {
-                complain(&error);
-            }
-            self.forced.insert((process.pid, process.started));
+        if let Err(error) = self.tree.kill() {
+            complain(&error);
         }
+        self.forced.extend(left.iter().map(|process| (process.pid, process.started)));
         self.outcome.forced = count(self.forced.len());
         let exhausted = now >= ending.kill_at + FORCE_LIMIT;
         if exhausted {
@@ -229,14 +269,14 @@ impl Supervisor {
             Order::Pause => {
                 if let Err(error) = self.tree.freeze() {
                     // Half a pause would be none, with a clock that stands still.
-                    drop(self.tree.signal(Signal::CONT));
+                    drop(self.tree.thaw());
                     return Answer::Refused(format!("not all of it could be stopped: {error}"));
                 }
                 self.clocks.pause(now);
             }
             Order::Resume => {
                 self.clocks.resume(now);
-                if let Err(error) = self.tree.signal(Signal::CONT) {
+                if let Err(error) = self.tree.thaw() {
                     return Answer::Refused(format!("not all of it could be woken: {error}"));
                 }
             }
@@ -261,7 +301,10 @@ impl Supervisor {
 
     fn wake_at(&self, now: Instant) -> Instant {
         match &self.ending {
-            None => self.clocks.next(now).unwrap_or(now + IDLE),
+            None => {
+                let next = [self.clocks.next(now), self.silence.next()].into_iter().flatten().min();
+                next.map_or(self.meter.next(), |next| next.min(self.meter.next()))
+            }
             Some(ending) if now < ending.kill_at => ending.kill_at.min(now + ending.look_after),
             Some(ending) => now + ending.look_after,
         }

@@ -1,14 +1,15 @@
 //! Every story there is. The long ones come first, so that the last player does not wait for one alone.
 
 use super::{
-    checkout, confinement, demo, deps, folder, keeping, leases, limits, manifest, profiles, projects, proof, retry,
-    runners, runs, scheduling, secrets, terminal,
+    bounds, checkout, confinement, demo, deps, folder, keeping, leases, limits, manifest, profiles, projects, proof,
+    retry, runners, runs, scheduling, secrets, terminal,
 };
 use crate::selftest::story::Scenario;
 
 pub(in crate::selftest) fn all() -> Vec<Box<dyn Scenario>> {
     [
         limits::stories(),
+        bounds::stories(),
         runners::stories(),
         folder::stories(),
         runs::stories(),

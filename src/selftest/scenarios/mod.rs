@@ -1,5 +1,6 @@
 //! The stories, by what they are about.
 
+mod bounds;
 mod checkout;
 mod confinement;
 mod demo;

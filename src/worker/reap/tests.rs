@@ -13,8 +13,9 @@ use crate::{
     client::Client,
     confinement::Level,
     engine::Catalogue,
+    runtime::{Ceilings, Grouping},
     shutdown::Shutdown,
-    worker::{confine::Confinement, options::Options, turns::Turns},
+    worker::{Bounds, confine::Confinement, options::Options, turns::Turns},
     workspace::{
         Limits, Workspace,
         tests::fixture::{User, write},
@@ -51,6 +52,13 @@ impl Place {
             wall: Duration::from_secs(60),
             grace: Duration::from_secs(1),
             limits: Limits { number: 20, disk: 1 << 30 },
+            bounds: Bounds {
+                start: Duration::from_secs(60),
+                silence: None,
+                health: Duration::from_secs(30),
+                ceilings: Ceilings::default(),
+                grouping: Grouping::Off,
+            },
             yolo: Some(false),
             confinement: Confinement {
                 level: Level::Unconfined("a test".to_owned()),

@@ -53,11 +53,11 @@ on_both! {
     }
 
     async fn what_is_not_supported_is_refused_with_every_reason(fleet: &Fleet) {
-        let answer = fleet.task("---\nruntime: docker\nlimits: { cpus: 2 }\nprofile: nobody\n---\nx").await;
+        let answer = fleet.task("---\nruntime: docker\nschedule: 0 9 * * 1\nprofile: nobody\n---\nx").await;
         assert_eq!(answer.code(), "invalid_request");
         let keys: Vec<&str> = answer.body["error"]["details"]["errors"]
             .as_array().unwrap().iter().map(|error| error["key"].as_str().unwrap()).collect();
-        assert_eq!(keys, ["profile", "runtime", "limits"]);
+        assert_eq!(keys, ["profile", "runtime", "schedule"]);
         assert!(answer.message().contains("known: careful"), "{}", answer.message());
     }
 

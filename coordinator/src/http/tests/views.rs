@@ -94,11 +94,19 @@ on_both! {
     async fn a_silent_run_is_shown_as_stalled(fleet: &Fleet) {
         let (id, epoch) = fleet.building("x").await;
         let stalled = async || fleet.get(route::STATUS).await.body["running"][0]["stalled"].clone();
+        let since = async || fleet.get(&route::fill(route::JOB, &[&id])).await.body["stalledSince"].clone();
+        assert_eq!(since().await, Value::Null);
+        let start = fleet.get(route::STATUS).await.body["now"].clone();
         fleet.clock.advance(601);
         assert_eq!(stalled().await, true);
+        assert_eq!(since().await, start, "the job's own view says since when");
+        let note = json!({ "leaseEpoch": epoch, "run": 1, "stream": "worker", "offset": 0, "data": "saved\n" });
+        fleet.post(&route::fill(route::JOB_LOGS, &[&id]), &note).await;
+        assert_eq!(stalled().await, true, "the worker's own notes are no output");
         let line = json!({ "leaseEpoch": epoch, "run": 1, "stream": "stderr", "offset": 0, "data": "still here\n" });
         fleet.post(&route::fill(route::JOB_LOGS, &[&id]), &line).await;
         assert_eq!(stalled().await, false);
+        assert_eq!(since().await, Value::Null);
         fleet.clock.advance(601);
         assert_eq!(stalled().await, true);
     }
