@@ -563,3 +563,20 @@ fn a_log_goes_on_where_it_was_although_the_agent_cut_its_file() {
     assert_eq!(world.stage(&id), "testing");
     assert_eq!(String::from_utf8_lossy(&stored(&world, &id, "stderr")), "long before it was cut\nbetween\nafter\n");
 }
+
+#[test]
+fn what_an_agent_told_its_first_runner_counts_with_the_next_one() {
+    let world = World::new();
+    world.write("done.txt", "yes\n");
+    world.commit("done before");
+    let wait = format!("run echo counting; while ! test -f {}/go; do sleep 0.05; done", world.folder().display());
+    let script = format!("FLEET_NO_CHANGES {{\"reason\": \"it says yes already\"}}\n{wait}");
+    let id = world.submit_script("told", "verify: ./check.sh\n", &script);
+    let runner = start(&world, &["run"]);
+    until("the agent to wait", || world.run(&["logs", &id]).stdout.contains("counting").then_some(()));
+    end_at_once(runner);
+    go(&world);
+    world.run_once();
+    let job = world.job(&id);
+    assert_eq!(json!([job["stage"], job["runs"]]), json!(["testing", 1]), "{job:#}");
+}
