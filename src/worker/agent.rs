@@ -125,7 +125,7 @@ impl Under<'_> {
         }
         let mut environment = invocation.env.clone();
         environment.retain(|name, _| !seat.claimed.manifest.secrets.contains(name));
-        let (plain, hidden) = Values::split(environment.clone(), &invocation.redactions);
+        let (plain, hidden) = Values::split(environment, &invocation.redactions);
         let launched = Launched {
             name: launch_name("agent", nth),
             resumes: matches!(plan, SessionPlan::Resume(_)),
