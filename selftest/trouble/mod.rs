@@ -4,4 +4,5 @@ mod agents;
 mod limits;
 mod repositories;
 mod runners;
+mod scope;
 mod turns;

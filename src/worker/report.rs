@@ -1,4 +1,6 @@
-//! From an agent's end to what is reported: collect, scope, verify, publish.
+//! From an agent's end to what is reported: collect, scope, publish, verify.
+//!
+//! Work outside of an enforced scope is kept under the job's own ref and put on no branch.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -41,29 +43,33 @@ pub(super) struct Finding {
 pub(super) async fn verdict(under: &Under<'_>, finding: Finding, journal: &mut Journal) -> Result<Outcome, Trouble> {
     let Some(collected) = finding.collected.clone() else { return Ok(Outcome::HandedOver) };
     collected.notes.iter().for_each(|note| journal.note(note));
-    let (branch, checkpoint) = save(under, &collected).await?;
+    let outside = scope(under, &collected)?;
+    let breaks = enforced(under) && !outside.is_empty();
+    let saved = save(under, &collected, if breaks { Publish::Nothing } else { Publish::Branch }).await?;
     match &finding.course {
         Course::Silence => Ok(Outcome::Silence),
         Course::HandBack(why) => {
-            Ok(Outcome::HandBack { why, checkpoint, session: finding.watched.conclusion.session_id.clone() })
+            let session = finding.watched.conclusion.session_id.clone();
+            Ok(Outcome::HandBack { why, checkpoint: saved.checkpoint, session })
         }
         Course::Anew => Err(Trouble::job(JobResult::AgentFailed, "the engine could not begin a session")),
         Course::Failed(failing) => {
             journal.note(&format!("{}: {}", failing.result, failing.message));
-            let proof = Proof { branch, checkpoint, outside: scope(under, &collected)?, verify: None };
+            let proof = Proof { saved, outside, verify: None };
             Ok(Outcome::Report(Box::new(patch(under, &finding, &collected, Some(failing), proof))))
         }
-        Course::Prove => {
-            let proof = Proof { branch, checkpoint, outside: scope(under, &collected)?, verify: None };
-            prove(under, finding, collected, proof, journal).await
+        Course::Prove if breaks => {
+            let message = format!("changed outside its scope: {}", outside.join(", "));
+            let failing = Failing { result: JobResult::ScopeViolation, class: None, message };
+            let proof = Proof { saved, outside, verify: None };
+            Ok(Outcome::Report(Box::new(patch(under, &finding, &collected, Some(&failing), proof))))
         }
+        Course::Prove => prove(under, finding, collected, Proof { saved, outside, verify: None }, journal).await,
     }
 }
 
 struct Proof {
-    /// Where the work is, when that is not the branch that was meant.
-    branch: Option<String>,
-    checkpoint: Option<Checkpoint>,
+    saved: Saved,
     outside: Vec<String>,
     verify: Option<VerifyEvidence>,
 }
@@ -75,13 +81,6 @@ async fn prove(
     mut proof: Proof,
     journal: &mut Journal,
 ) -> Result<Outcome, Trouble> {
-    let enforced =
-        under.seat.claimed.manifest.allowed_scope.as_ref().is_some_and(|scope| scope.mode == ScopeMode::Enforce);
-    if enforced && !proof.outside.is_empty() {
-        let message = format!("changed outside its scope: {}", proof.outside.join(", "));
-        let failing = Failing { result: JobResult::ScopeViolation, class: None, message };
-        return Ok(Outcome::Report(Box::new(patch(under, &finding, &collected, Some(&failing), proof))));
-    }
     let failing = match verify(under, &finding, journal).await? {
         None => None,
         Some(Checked::Passed(evidence)) => {
@@ -97,7 +96,7 @@ async fn prove(
             let session = finding.watched.conclusion.session_id;
             return Ok(Outcome::HandBack {
                 why: "the runner was asked to end while it verified",
-                checkpoint: proof.checkpoint,
+                checkpoint: proof.saved.checkpoint,
                 session,
             });
         }
@@ -105,16 +104,42 @@ async fn prove(
     Ok(Outcome::Report(Box::new(patch(under, &finding, &collected, failing.as_ref(), proof))))
 }
 
-/// Puts the work on the job's branch and under its own ref, so that nothing that follows can lose it. The branch is named
-/// when it had to be another one: somebody else moved the one that was meant, or has it checked out.
-async fn save(under: &Under<'_>, collected: &Collected) -> Result<(Option<String>, Option<Checkpoint>), Trouble> {
+/// Where the work may be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Publish {
+    Branch,
+    /// Under the job's own ref alone.
+    Nothing,
+}
+
+/// Where the work lies.
+struct Saved {
+    checkpoint: Option<Checkpoint>,
+    /// The branch, when it had to be another one than was meant: somebody else moved that, or has it checked out.
+    branch: Option<String>,
+    /// What the branch stands at; none when nothing was published.
+    head: Option<String>,
+}
+
+/// Puts the work under its own ref, so that nothing that follows can lose it, and on the job's branch where it may be.
+async fn save(under: &Under<'_>, collected: &Collected, what: Publish) -> Result<Saved, Trouble> {
     let (workspace, collected) = (under.equipped.workspace.clone(), collected.clone());
     Ok(blocking(move || {
-        let published = if collected.differs_from_base { Some(publish(&workspace, &collected)?) } else { None };
-        let other = published.map(|published| published.branch).filter(|branch| branch != workspace.branch());
-        Ok::<_, WorkspaceError>((other, checkpoint(&workspace, "end of a run")?))
+        let branch = match what {
+            Publish::Branch if collected.differs_from_base => Some(publish(&workspace, &collected)?.branch),
+            Publish::Branch | Publish::Nothing => None,
+        };
+        Ok::<_, WorkspaceError>(Saved {
+            checkpoint: checkpoint(&workspace, "end of a run")?,
+            branch: branch.filter(|branch| branch != workspace.branch()),
+            head: (what == Publish::Branch).then(|| collected.head.to_string()),
+        })
     })
     .await?)
+}
+
+fn enforced(under: &Under<'_>) -> bool {
+    under.seat.claimed.manifest.allowed_scope.as_ref().is_some_and(|scope| scope.mode == ScopeMode::Enforce)
 }
 
 fn scope(under: &Under<'_>, collected: &Collected) -> Result<Vec<String>, Trouble> {
@@ -178,7 +203,7 @@ fn patch(
         result: Some(failing.map_or(success, |failing| failing.result)),
         message: failing.map(|failing| under.mask.text(&failing.message)),
         error_class: failing.and_then(|failing| failing.class),
-        checkpoint: proof.checkpoint,
+        checkpoint: proof.saved.checkpoint,
         usage: Some(conclusion.usage).filter(|usage| *usage != Usage::UNKNOWN),
         evidence: Some(evidence),
         insights: Some(Insights {
@@ -188,8 +213,8 @@ fn patch(
             peak_memory: record.and_then(|record| record.peak_rss),
             cpu_ms: record.and_then(|record| record.cpu_ms),
         }),
-        branch: proof.branch,
-        head_commit: Some(collected.head.to_string()),
+        branch: proof.saved.branch,
+        head_commit: proof.saved.head,
         session_id: conclusion.session_id.clone(),
         exit_code: record.and_then(|record| record.exit_code),
         diff: Some(collected.diff),
