@@ -8,7 +8,7 @@ mod submit;
 mod view;
 
 pub use claim::{ClaimRequest, Claimed, EmptyReason, Health};
-pub use list::{EventList, EventsQuery, JobList, JobsQuery, RunList};
+pub use list::{EventList, EventsQuery, JobList, JobsQuery, RunList, RunsQuery};
 pub use log::{Encoding, LogAppend, LogAppended, LogChunk, LogStream, LogsQuery};
 pub use report::{
     ActionRequest, LeaseName, PatchJob, ReleaseRequest, RenewManyAnswer, RenewManyRequest, RenewRequest, Renewed,

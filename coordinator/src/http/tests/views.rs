@@ -34,6 +34,29 @@ on_both! {
         assert_eq!(seen, expected);
     }
 
+    async fn the_runs_of_a_job_come_in_pages(fleet: &Fleet) {
+        let id = fleet.submitted("x").await;
+        for _ in 0..5 {
+            let (_, epoch) = fleet.claimed("f1").await;
+            fleet.patch(&id, &json!({ "leaseEpoch": epoch, "stage": "building" })).await;
+            fleet.act(&id, "requeue", &json!({})).await;
+        }
+        let path = route::fill(route::JOB_RUNS, &[&id]);
+        let numbers = |body: &Value| -> Vec<u64> {
+            body["runs"].as_array().unwrap().iter().map(|run| run["number"].as_u64().unwrap()).collect()
+        };
+        let (mut seen, mut pages, mut cursor) = (Vec::new(), Vec::new(), String::new());
+        loop {
+            let page = fleet.get(&format!("{path}?limit=2{cursor}")).await.body;
+            seen.extend(numbers(&page));
+            pages.push(numbers(&page).len());
+            let Some(next) = page["next"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!((seen, pages), (vec![1, 2, 3, 4, 5], vec![2, 2, 1]));
+        assert_eq!(fleet.get(&format!("{path}?limit=0")).await.status, StatusCode::BAD_REQUEST);
+    }
+
     async fn jobs_are_found_by_what_is_asked(fleet: &Fleet) {
         let tagged = fleet.submitted("---\ntags: [ui, web]\npriority: high\nengine: claude\n---\nx").await;
         let plain = fleet.submitted("x").await;
