@@ -3,5 +3,6 @@
 mod engines;
 mod lies;
 mod rework;
+mod settings;
 mod submit_to_ship;
 mod while_it_runs;

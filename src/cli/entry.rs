@@ -171,9 +171,15 @@ fn configure(global: &Global, verb: &Verb, environment: Environment) -> Result<C
         file: global.config.clone(),
         overrides: overrides(global, verb)?,
         environment,
+        account: account(),
         mode: if global.test_mode { Mode::Test } else { Mode::Normal },
     };
     Ok(resolve(&request)?)
+}
+
+/// Who runs this program, as the system's list of users has it; cron and services set no `USER`.
+fn account() -> Option<String> {
+    nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name)
 }
 
 /// Where the search for a configuration starts: `init DIR` is about DIR, whatever lies around the current folder.

@@ -7,7 +7,11 @@ use fleet_protocol::{
     manifest::{CommandLine, ReviewPolicy, RuntimeName},
 };
 
-use super::{env::Variable, model::LogFormat, value::Setting};
+use super::{
+    env::Variable,
+    model::{Identity, LogFormat},
+    value::Setting,
+};
 
 /// What is known about a setting without its type.
 #[derive(Debug)]
@@ -122,6 +126,19 @@ keys! {
         flag None, default Some("auto"), Everywhere;
     /// Whether engines get their approve-everything flag.
     DEFAULT_YOLO: bool = "defaults.yolo", "FLEET_DEFAULT_YOLO" [], flag None, default Some("false"), Everywhere;
+
+    /// Further runs of a task that wants to be tried again (`retry`) and does not say how often.
+    RETRY_MAX: NonZeroU32 = "retry.max", "FLEET_RETRY_MAX" [], flag None, default Some("3"), Everywhere;
+    /// `backoff: exp`: the wait before the first retry.
+    RETRY_BASE: Span = "retry.base", "FLEET_RETRY_BASE" [], flag None, default Some("30s"), Everywhere;
+    /// `backoff: exp`: by how much each wait is longer than the one before.
+    RETRY_MULTIPLIER: NonZeroU32 = "retry.multiplier", "FLEET_RETRY_MULTIPLIER" [],
+        flag None, default Some("2"), Everywhere;
+    /// `backoff: exp`: the longest wait.
+    RETRY_CAP: Span = "retry.cap", "FLEET_RETRY_CAP" [], flag None, default Some("1h"), Everywhere;
+
+    /// Who commits, in the private clones and when work is shipped; you, as git knows you, when left out.
+    GIT_IDENTITY: Identity = "git.identity", "FLEET_GIT_IDENTITY" [], flag None, default None, Everywhere;
 
     /// What is logged: a level (error, warn, info, debug, trace), or directives such as `fleet::worker=debug`.
     LOG_LEVEL: String = "logging.level", "FLEET_LOG" [], flag Some("-v"), default None, Everywhere;

@@ -34,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) worker: WorkerSettings,
     pub(crate) coordinator: CoordinatorSettings,
     pub(crate) defaults: Defaults,
+    /// Who commits; none for the user as git knows them.
+    pub(crate) identity: Option<Identity>,
     pub(crate) logging: Logging,
     /// `[engines.NAME]` as written.
     pub(crate) engines: BTreeMap<String, EngineTable>,
@@ -101,6 +103,40 @@ impl CoordinatorSettings {
     /// How often a worker renews: a third of the lease.
     pub(crate) const fn renew_every(&self) -> Span {
         Span::from_millis(self.lease_ttl.millis() / 3)
+    }
+}
+
+/// `git.identity`: a name and an address, as git writes them: `Ann <ann@example.org>`. Neither is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Identity {
+    pub(crate) name: String,
+    pub(crate) email: String,
+}
+
+impl FromStr for Identity {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WRONG: &str = "no name and address";
+        let (name, rest) = text.split_once('<').ok_or(WRONG)?;
+        let email = rest.trim_end().strip_suffix('>').ok_or(WRONG)?;
+        let (name, email) = (name.trim(), email.trim());
+        let is_right = |part: &str| !part.is_empty() && !part.contains(['<', '>', '\n', '\r', '\0']);
+        let both = is_right(name) && is_right(email);
+        both.then(|| Self { name: name.to_owned(), email: email.to_owned() }).ok_or(WRONG)
+    }
+}
+
+impl TryFrom<String> for Identity {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Identity> for String {
+    fn from(identity: Identity) -> Self {
+        format!("{} <{}>", identity.name, identity.email)
     }
 }
 

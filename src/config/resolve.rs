@@ -7,7 +7,7 @@ use std::{
 
 use fleet_protocol::{
     Span,
-    manifest::{Defaults, RuntimeName},
+    manifest::{Defaults, RuntimeName, Series},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -35,6 +35,8 @@ pub(crate) struct Request {
     pub(crate) overrides: Overrides,
     pub(crate) environment: Environment,
     pub(crate) mode: Mode,
+    /// The name of this process's user in the system's list of users, for an environment that names none.
+    pub(crate) account: Option<String>,
 }
 
 /// Whether the variables for tests are honoured.
@@ -82,6 +84,7 @@ impl Resolver<'_> {
         let worker = self.worker();
         let coordinator = self.coordinator();
         let defaults = self.defaults();
+        let identity = self.layers.optional(&keys::GIT_IDENTITY).map(|identity| identity.value);
         let level = self.layers.optional(&keys::LOG_LEVEL).map(|level| level.value);
         let logging = Logging { level, format: self.layers.required(&keys::LOG_FORMAT).value };
         self.refuse_what_comes_later();
@@ -95,7 +98,8 @@ impl Resolver<'_> {
             .entries
             .sort_by_key(|entry| keys::ALL.iter().position(|info| info.name == entry.name).unwrap_or(keys::ALL.len()));
         let environment = &self.request.environment;
-        let login = environment.get(env::USER.name).or_else(|| environment.get(env::LOGNAME.name)).unwrap_or("unknown");
+        let login = environment.get(env::USER.name).or_else(|| environment.get(env::LOGNAME.name));
+        let login = login.or(self.request.account.as_deref()).unwrap_or("unknown");
         Ok(Config {
             cwd: self.request.cwd.clone(),
             file: self.chosen.path().map(Path::to_owned),
@@ -105,6 +109,7 @@ impl Resolver<'_> {
             worker,
             coordinator,
             defaults,
+            identity,
             logging,
             engines,
             secrets,
@@ -207,12 +212,19 @@ impl Resolver<'_> {
     }
 
     fn defaults(&mut self) -> Defaults {
+        let backoff = Series {
+            first: self.positive(&keys::RETRY_BASE).value,
+            factor: self.layers.required(&keys::RETRY_MULTIPLIER).value,
+            most: self.positive(&keys::RETRY_CAP).value,
+        };
         let layers = &mut self.layers;
         Defaults {
             engine: layers.optional(&keys::DEFAULT_ENGINE).map(|engine| engine.value),
             verify: layers.optional(&keys::DEFAULT_VERIFY).map(|verify| verify.value),
             review_policy: Some(layers.required(&keys::DEFAULT_REVIEW_POLICY).value),
             yolo: Some(layers.required(&keys::DEFAULT_YOLO).value),
+            retry_max: Some(layers.required(&keys::RETRY_MAX).value.get()),
+            backoff: Some(backoff),
         }
     }
 

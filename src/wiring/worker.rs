@@ -9,6 +9,7 @@ use crate::{
     config::{Config, SecretSource},
     engine::{Catalogue, DefinitionPatch},
     worker::{self, Options},
+    workspace::Identity,
 };
 
 /// The longest that a run goes on which sets no limit itself.
@@ -33,8 +34,14 @@ pub(super) fn options(config: &Config) -> Result<Options, Fault> {
         checkpoint: config.worker.checkpoint.duration(),
         wall: LONGEST_RUN,
         grace: GRACE,
+        committer: committer(config),
         yolo: config.defaults.yolo.unwrap_or(false),
     })
+}
+
+/// Who commits, where that was configured.
+pub(super) fn committer(config: &Config) -> Option<Identity> {
+    config.identity.as_ref().map(|who| Identity { name: who.name.clone(), email: who.email.clone() })
 }
 
 /// Every engine: the built-in ones, and `[engines]` over or after them.

@@ -30,7 +30,10 @@ use super::{
 use crate::{
     client::Client,
     engine::{Approval, Definition, Invocation, PromptText, Request, RunsAs, SessionPlan, Wanted, invocation, resolve},
-    workspace::{Prepare, Source, Updated, Workspace, WorkspaceError, bring_up_to_date, history, newest_work, remove},
+    workspace::{
+        Author, Identity, Prepare, Source, Updated, Workspace, WorkspaceError, bring_up_to_date, history, newest_work,
+        remove,
+    },
 };
 
 /// How much of the end of what the last run printed the next one is shown, bytes.
@@ -114,6 +117,7 @@ pub(super) async fn workspace(
         recorded: claimed.job.head_commit.clone(),
         branch: claimed.job.branch.clone().unwrap_or_else(|| branch_name(&claimed.job.id, &claimed.job.title)),
         job: claimed.job.id.clone(),
+        identity: options.committer.clone(),
     };
     // An agent of a runner that died may still be at work there, and the two must not meet.
     let earlier = claimed.run.number.saturating_sub(1);
@@ -139,6 +143,7 @@ struct Wish {
     recorded: Option<String>,
     branch: String,
     job: JobId,
+    identity: Option<Identity>,
 }
 
 impl Wish {
@@ -158,7 +163,7 @@ impl Wish {
             None => None,
         };
         if let Some(commit) = start.clone() {
-            match bring_up_to_date(&source, &commit) {
+            match bring_up_to_date(&source, &commit, &self.author()) {
                 Ok(Updated::Current) | Err(WorkspaceError::UnusableCheckpoint { .. }) => {}
                 Ok(Updated::Merged(merged)) => {
                     notes.push(format!("the base `{}` has moved; it was merged into the work", source.base));
@@ -179,6 +184,10 @@ impl Wish {
         Ok((Equipped { workspace, commits, fresh_because, conflicts }, notes))
     }
 
+    fn author(&self) -> Author<'_> {
+        Author { identity: self.identity.clone().unwrap_or_else(Identity::ours), job: &self.job }
+    }
+
     fn prepare(
         &self,
         source: &Source,
@@ -191,7 +200,7 @@ impl Wish {
             branch: self.branch.clone(),
             start,
             recorded: self.recorded.clone(),
-            identity: None,
+            identity: self.identity.clone(),
         };
         Workspace::prepare(source, wanted, &mut |step| notes.push(step.to_string()))
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use crate::engine::Catalogue;
+use crate::{engine::Catalogue, workspace::Identity};
 
 /// A worker's settings.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) wall: Duration,
     /// Between asking an agent to end and ending it.
     pub(crate) grace: Duration,
+    /// Who commits; the user of the repository when left out.
+    pub(crate) committer: Option<Identity>,
     /// Whether an agent may do everything unasked when its task does not say.
     pub(crate) yolo: bool,
 }

@@ -14,6 +14,7 @@ use super::{
     cleanup::move_away,
     clone::{self, HeadAt, Seat},
     error::{During, WorkspaceError},
+    hook,
     program::{Git, Settings},
     record::{self, Record, Verdict},
     refs::{self, Expect},
@@ -291,6 +292,7 @@ impl Maker<'_> {
         };
         fs::create_dir(&area.tree).during("create", &area.tree)?;
         seat.make(&area.tree.join(".git"))?;
+        hook::name_the_job(&area.tree.join(".git"), &self.wanted.job)?;
         step(Step::Checkout);
         checkout(&area.tree, self.start).map_err(|error| self.blame(error))?;
         area.make_view(&objects, &exclude, shallow.as_deref())?;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     model::{DepsMode, Kind, Manifest, Priority},
-    policy::{CommandLine, ReviewPolicy},
+    policy::{Backoff, CommandLine, Retry, ReviewPolicy, Series},
 };
 use crate::{api::Origin, front_matter::kebab_case, profile::Profile};
 
@@ -17,6 +17,10 @@ pub struct Defaults {
     pub verify: Option<CommandLine>,
     pub review_policy: Option<ReviewPolicy>,
     pub yolo: Option<bool>,
+    /// Further runs of a task that wants to be tried again and does not say how often.
+    pub retry_max: Option<u32>,
+    /// What `backoff: exp` means.
+    pub backoff: Option<Series>,
 }
 
 /// A completed manifest, and where each field of it came from.
@@ -31,7 +35,7 @@ pub struct Effective {
 ///
 /// A field is taken whole: a job's `budget: {usd: 1}` replaces a profile's budget with all its ceilings. An empty list is
 /// a list left out. The default engine is used where nobody chose an engine, a class or preferences; where only a class was
-/// chosen, it is the preference. Priority, kind, deps-mode and review-policy always have a value afterwards.
+/// chosen, it is the preference. A retry policy that does not say how often, or waits `exp`, is completed. Priority, kind, deps-mode and review-policy always have a value afterwards.
 pub fn merge(manifest: Manifest, profile: Option<&Profile>, defaults: &Defaults) -> Effective {
     let mut merged = Merge { origins: keys(&manifest).map(|key| (key, Origin::Job)).collect(), manifest };
     if let Some(profile) = profile {
@@ -73,9 +77,22 @@ impl Merge {
         let review = defaults.review_policy.as_ref().unwrap_or(&ReviewPolicy::Auto);
         from.value("review-policy", &mut m.review_policy, Some(review));
         from.value("yolo", &mut m.yolo, defaults.yolo.as_ref());
+        if let Some(retry) = &mut m.retry {
+            complete(retry, defaults);
+        }
         from.value("priority", &mut m.priority, Some(&Priority::default()));
         from.value("kind", &mut m.kind, Some(&Kind::default()));
         from.value("deps-mode", &mut m.deps_mode, Some(&DepsMode::default()));
+    }
+}
+
+/// Writes the defaults into the policy itself: a job keeps to what it was taken in with.
+fn complete(retry: &mut Retry, defaults: &Defaults) {
+    retry.max.get_or_insert(defaults.retry_max.unwrap_or(Retry::MAX));
+    if let (Backoff::Exp, Some(series)) = (retry.backoff, defaults.backoff)
+        && series != Series::USUAL
+    {
+        retry.backoff = Backoff::Series(series);
     }
 }
 
