@@ -10,4 +10,5 @@ mod output;
 mod picture;
 mod reader;
 mod readme;
+mod record;
 mod routes;
