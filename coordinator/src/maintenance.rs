@@ -32,7 +32,9 @@ async fn reap(service: &Service, now: Timestamp) -> Result<(), Failure> {
     for (job, claimed_at) in service.store.held_list(None)? {
         let Some(input) = overdue(service, &job, claimed_at, now).filter(|_| may_expire) else { continue };
         match service.reap(&job, input).await {
-            Ok(_) => tracing::info!(job = %job.id, "taken back from its holder"),
+            Ok(_) => {
+                tracing::info!(job = %job.id, run = job.runs, factory = job.factory, epoch = job.lease_epoch, "taken back from its holder")
+            }
             // It renewed, started or finished between the look and the leap.
             Err(Failure::Problem(problem))
                 if matches!(problem.code, ErrorCode::InvalidTransition | ErrorCode::Fenced) => {}
