@@ -1,8 +1,10 @@
 //! What people do with `fleet` on one machine, from outside.
 
 mod engines;
+mod json_tasks;
 mod lies;
 mod rework;
 mod settings;
 mod submit_to_ship;
+mod told;
 mod while_it_runs;

@@ -112,6 +112,7 @@ async fn dispatch(context: &Context, verb: Verb) -> Result<ExitCode, CliError> {
         Verb::Submit(args) => cli::submit::run(&args, context).await,
         Verb::Run(args) => cli::run::run(&args, context).await,
         Verb::Status(args) => cli::status::run(&args, context).await,
+        Verb::Stats(args) => cli::stats::run(&args, context).await,
         Verb::Watch(args) => cli::watch::run(&args, context).await,
         Verb::Jobs(args) => cli::jobs::run(&args, context).await,
         Verb::Show(args) => cli::show::run(&args, context).await,
@@ -174,7 +175,11 @@ fn configure(global: &Global, verb: &Verb, environment: Environment) -> Result<C
         account: account(),
         mode: if global.test_mode { Mode::Test } else { Mode::Normal },
     };
-    Ok(resolve(&request)?)
+    let mut config = resolve(&request)?;
+    if let Verb::Run(args) = verb {
+        config.worker.capabilities.extend(args.caps.iter().cloned());
+    }
+    Ok(config)
 }
 
 /// Who runs this program, as the system's list of users has it; cron and services set no `USER`.

@@ -17,7 +17,7 @@ use super::{
     context::Context,
     error::CliError,
     excerpt::Source,
-    job_view,
+    job_view, json_task,
     progress::Progress,
     sanitise,
     style::{self, paint},
@@ -67,10 +67,10 @@ pub(super) struct Args {
 /// A task as it is sent.
 pub(super) struct Task {
     /// For messages: the path as typed, `-`, or the text's first words.
-    shown: String,
+    pub(super) shown: String,
     /// The name its file had.
-    file: Option<String>,
-    text: String,
+    pub(super) file: Option<String>,
+    pub(super) text: String,
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> Result<ExitCode, CliError> {
@@ -210,7 +210,7 @@ fn read(what: &str, context: &Context) -> Result<Task, CliError> {
         }
     })?;
     let file = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
-    Ok(Task { shown: what.to_owned(), file, text: text_of(what, bytes)? })
+    json_task::understood(Task { shown: what.to_owned(), file, text: text_of(what, bytes)? })
 }
 
 fn read_stdin() -> Result<Task, CliError> {

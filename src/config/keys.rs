@@ -97,6 +97,9 @@ keys! {
     /// How often the queue folder is read when no notification comes.
     WORKER_POLL: Span = "worker.poll", "FLEET_WORKER_POLL" [], flag None, default Some("1s"), Everywhere;
 
+    /// Whether the file system is asked to tell of changes in the queue folder, besides reading it every `worker.poll`.
+    WORKER_NOTIFY: bool = "worker.notify", "FLEET_WORKER_NOTIFY" [], flag None, default Some("true"), Everywhere;
+
     /// How long a worker owns a job without a sign of life; it renews at a third of it.
     LEASE_TTL: Span = "coordinator.lease-ttl", "FLEET_LEASE_TTL" [], flag None, default Some("90s"), Everywhere;
     /// How often expired leases are looked for.
@@ -110,6 +113,9 @@ keys! {
     /// A running job without output for so long is marked stalled.
     STALL_AFTER: Span = "coordinator.stall-after", "FLEET_STALL_AFTER" [],
         flag None, default Some("10m"), Everywhere;
+    /// A job that waits for so long for a dependency that no job is called is pointed out.
+    UNKNOWN_DEP_AFTER: Span = "coordinator.unknown-dep-after", "FLEET_UNKNOWN_DEP_AFTER" [],
+        flag None, default Some("1h"), Everywhere;
     /// Address of a coordinator elsewhere. (Not supported here yet; without one, this machine is its own.)
     API: String = "coordinator.api", "FLEET_API" ["AQ_FLEET_API"], flag None, default None, Later;
     /// File with the token for that coordinator. (Not supported here yet.)

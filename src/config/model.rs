@@ -87,6 +87,8 @@ pub(crate) struct WorkerSettings {
     /// Ceiling of one run's process tree.
     pub(crate) memory: ByteSize,
     pub(crate) poll: Span,
+    /// Whether the queue folder is watched, too.
+    pub(crate) notify: bool,
 }
 
 /// `[coordinator]`.
@@ -97,6 +99,7 @@ pub(crate) struct CoordinatorSettings {
     pub(crate) start_limit: Span,
     pub(crate) stale_after: Span,
     pub(crate) stall_after: Span,
+    pub(crate) unknown_dep_after: Span,
 }
 
 impl CoordinatorSettings {

@@ -159,6 +159,7 @@ impl Resolver<'_> {
             checkpoint: self.positive(&keys::WORKER_CHECKPOINT).value,
             memory: self.layers.required(&keys::WORKER_MEMORY).value,
             poll: self.positive(&keys::WORKER_POLL).value,
+            notify: self.layers.required(&keys::WORKER_NOTIFY).value,
         }
     }
 
@@ -171,6 +172,7 @@ impl Resolver<'_> {
             start_limit: self.positive(&keys::START_LIMIT).value,
             stale_after: stale_after.value,
             stall_after: self.positive(&keys::STALL_AFTER).value,
+            unknown_dep_after: self.positive(&keys::UNKNOWN_DEP_AFTER).value,
         };
         self.check_renewal(&settings, &lease_ttl, &stale_after);
         settings

@@ -28,4 +28,4 @@ pub(crate) use keeper::Keeper;
 pub(crate) use lock::RunLock;
 pub(crate) use port::Acts;
 pub(crate) use running::living_runner;
-pub(crate) use watch::{Watching, keep};
+pub(crate) use watch::{Notifications, Watching, keep};

@@ -26,7 +26,7 @@ pub(crate) use folder::{redraw, set_up, ship};
 pub(crate) use hidden::{scripted, shim};
 pub(crate) use profile::{ListedProfile, check_engines, engine_classes, profiles};
 pub(crate) use report::{Check, Verdict};
-pub(crate) use runner::{Until, is_worked_on, reclaim, run_loop, run_one};
+pub(crate) use runner::{Until, capabilities, is_worked_on, reclaim, run_loop, run_one};
 pub(crate) use selftest::selftest;
 pub(crate) use submission::check_submission;
 pub(crate) use work::{Difference, diff, restore};

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    queue::{Keeper, RunLock, Watching, keep, living_runner},
+    queue::{Keeper, Notifications, RunLock, Watching, keep, living_runner},
     shutdown::{Phase, Shutdown},
     worker::{self, Orphaned, Shift, Worker},
     workspace::sweep,
@@ -49,7 +49,8 @@ pub(crate) async fn run_loop(
     let shift = match until {
         Until::Stopped => {
             let (stop, stopped) = watch::channel(false);
-            let watching = Watching { scan: config.worker.poll.duration(), ..Watching::default() };
+            let notifications = if config.worker.notify { Notifications::On } else { Notifications::Off };
+            let watching = Watching { scan: config.worker.poll.duration(), notifications };
             let keeping = tokio::spawn(keep(keeper, watching, stopped));
             let shift = beside(config, embedded, &worker, worker.work(worker::Until::Stopped)).await;
             stop.send_replace(true);
@@ -95,6 +96,11 @@ pub(crate) async fn run_one(
             () = shutdown.at_least(Phase::Drain) => {}
         }
     }
+}
+
+/// What this machine offers to jobs, versions included; everything is asked, so it takes a moment.
+pub(crate) fn capabilities(config: &Config) -> Result<Vec<String>, Fault> {
+    Ok(worker::every_capability(&options(config)?))
 }
 
 /// Takes the lock, and puts in order what a runner that died has left.
@@ -175,9 +181,9 @@ async fn take_back(config: &Config, embedded: &Embedded) -> Result<Orphaned, Fau
 
 fn tell(orphaned: &Orphaned) {
     for job in &orphaned.recovered {
-        tracing::info!(job.id = %job.id, "a job whose runner was gone is queued again");
+        tracing::info!(job = %job.id, run = job.runs, factory = job.factory, epoch = job.lease_epoch, "a job whose runner was gone is queued again");
     }
     for (job, why) in &orphaned.left {
-        tracing::warn!(job.id = %job.id, why, "a job whose runner is gone cannot be taken back yet");
+        tracing::warn!(job = %job.id, run = job.runs, factory = job.factory, epoch = job.lease_epoch, why, "a job whose runner is gone cannot be taken back yet");
     }
 }

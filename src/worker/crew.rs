@@ -18,7 +18,9 @@ use tokio::{
     time::{interval, sleep},
 };
 
-use super::{leases::Leases, options::Options, probe, seat::Seat, turns::Turns};
+use tracing::Instrument;
+
+use super::{leases::Leases, options::Options, probe, seat::Seat, trace::span_of, turns::Turns};
 use crate::{
     client::{ClaimAnswer, Client},
     shutdown::{Phase, Shutdown},
@@ -152,7 +154,10 @@ impl Worker {
         let sent = Instant::now();
         match self.client.claim(&request, &key).await? {
             ClaimAnswer::Job(claimed) => {
-                tracing::info!(job.id = %claimed.job.id, run = claimed.run.number, title = %claimed.job.title, "a job was claimed");
+                let span = span_of(&claimed, &self.options.factory);
+                span.in_scope(|| {
+                    tracing::info!(job.id = %claimed.job.id, run = claimed.run.number, title = %claimed.job.title, "a job was claimed");
+                });
                 shift.runs += 1;
                 shift.empty = None;
                 let seat = Seat {
@@ -164,7 +169,7 @@ impl Worker {
                     activity: self.activity.clone(),
                     turns: self.turns.clone(),
                 };
-                seats.spawn(seat.work());
+                seats.spawn(seat.work().instrument(span));
                 Ok(true)
             }
             ClaimAnswer::Nothing(reason) => {

@@ -31,8 +31,8 @@ use crate::{
     client::Client,
     engine::{Approval, Definition, Invocation, PromptText, Request, RunsAs, SessionPlan, Wanted, invocation, resolve},
     workspace::{
-        Author, Identity, Prepare, Source, Updated, Workspace, WorkspaceError, bring_up_to_date, history, newest_work,
-        remove,
+        Author, FileStat, Identity, Prepare, Source, Updated, Workspace, WorkspaceError, bring_up_to_date, history,
+        newest_work, remove,
     },
 };
 
@@ -101,6 +101,10 @@ pub(super) struct Equipped {
     /// Why the checkpoint could not be used, if it could not.
     pub(super) fresh_because: Option<String>,
     pub(super) conflicts: Vec<String>,
+    /// Files of the repository that say how to work in it.
+    pub(super) notes: Vec<String>,
+    /// What the work of earlier runs changed so far.
+    pub(super) work: Vec<FileStat>,
 }
 
 /// Makes the private clone: from the checkpoint where there is one, brought up to date with the base.
@@ -181,7 +185,9 @@ impl Wish {
         };
         let commits = history(&source, workspace.start())?;
         let commits = commits.into_iter().map(|(id, subject)| EarlierCommit { id: id.to_string(), subject }).collect();
-        Ok((Equipped { workspace, commits, fresh_because, conflicts }, notes))
+        let work = super::notes::work_of(&source, &workspace)?;
+        let told = super::notes::of_repository(&workspace);
+        Ok((Equipped { workspace, commits, fresh_because, conflicts, notes: told, work }, notes))
     }
 
     fn author(&self) -> Author<'_> {
@@ -237,6 +243,8 @@ pub(super) async fn prompt(
         dependencies: &dependencies,
         fresh_because: equipped.fresh_because.as_deref(),
         conflicts: &equipped.conflicts,
+        notes: &equipped.notes,
+        work: &equipped.work,
     };
     let text = match session {
         Session::Resumed => input::follow_up(&parts),
