@@ -1,5 +1,6 @@
 //! What people do with `fleet` on one machine, from outside.
 
+mod alone;
 mod engines;
 mod json_tasks;
 mod lies;

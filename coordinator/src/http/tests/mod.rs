@@ -5,6 +5,7 @@ mod fixture;
 mod holders;
 mod idempotency;
 mod output;
+mod processes;
 mod refusals;
 mod submits;
 mod upkeep;

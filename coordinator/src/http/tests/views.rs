@@ -34,6 +34,19 @@ on_both! {
         assert_eq!(seen, expected);
     }
 
+    async fn two_hundred_that_wait_are_told_at_once_and_keep_nobody_waiting(fleet: &Fleet) {
+        let version = fleet.get(route::QUEUE_STATE).await.body["version"].clone();
+        let path = format!("{}?after={version}&waitMs=20000", route::QUEUE_STATE);
+        let waiting = futures_util::future::join_all((0..200).map(|_| fleet.get(&path)));
+        let others = async {
+            assert_eq!(fleet.get(route::HEALTH).await.status, StatusCode::OK);
+            assert_eq!(fleet.get(route::STATUS).await.status, StatusCode::OK);
+            fleet.submitted("x").await
+        };
+        let (told, _) = tokio::join!(waiting, others);
+        assert!(told.iter().all(|answer| answer.status == StatusCode::OK && answer.body["version"] != version));
+    }
+
     async fn the_runs_of_a_job_come_in_pages(fleet: &Fleet) {
         let id = fleet.submitted("x").await;
         for _ in 0..5 {
