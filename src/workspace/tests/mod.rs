@@ -6,6 +6,7 @@ mod agents;
 mod landings;
 mod limits;
 mod lives;
+mod protected;
 mod saving;
 mod sources;
 mod together;
