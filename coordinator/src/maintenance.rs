@@ -33,7 +33,8 @@ async fn reap(service: &Service, now: Timestamp) -> Result<(), Failure> {
         let Some(input) = overdue(service, &job, claimed_at, now).filter(|_| may_expire) else { continue };
         match service.reap(&job, input).await {
             Ok(_) => {
-                tracing::info!(job = %job.id, run = job.runs, factory = job.factory, epoch = job.lease_epoch, "taken back from its holder")
+                let Job { id, runs, factory, lease_epoch, .. } = &job;
+                tracing::info!(job = %id, run = runs, factory, epoch = lease_epoch, "taken back from its holder");
             }
             // It renewed, started or finished between the look and the leap.
             Err(Failure::Problem(problem))

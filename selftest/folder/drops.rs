@@ -31,7 +31,8 @@ fn without_notifications_a_dropped_file_is_found_by_looking() {
     world.run(&["init"]).exits(0);
     let mut runner = world.fleet();
     let runner = runner.args(["run", "--set", "worker.notify=false", "--set", "worker.poll=200ms"]);
-    let mut runner = runner.stderr(std::process::Stdio::null()).spawn().expect("a runner starts");
+    let runner = runner.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let mut runner = runner.spawn().expect("a runner starts");
     until("the runner to hold the queue", || (world.run(&["run", "--once"]).code == 7).then_some(()));
     let elsewhere = world.folder().join("dropped.md");
     fs::write(&elsewhere, TASK).expect("the file can be written");
