@@ -5,13 +5,19 @@
 use std::io::{IsTerminal, stderr};
 
 use tracing_subscriber::{
-    EnvFilter, fmt,
+    EnvFilter,
+    filter::filter_fn,
+    fmt,
     fmt::{
-        format::Writer,
+        format::{JsonFields, Writer},
         time::{FormatTime, SystemTime},
     },
     prelude::*,
 };
+
+mod line;
+
+use line::JsonLine;
 
 use crate::config::LogFormat;
 
@@ -46,12 +52,13 @@ impl Telemetry {
         let filter = self.parse()?;
         let registry = tracing_subscriber::registry().with(filter);
         let started = if self.is_json() {
-            let json = fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
+            let json = fmt::layer().fmt_fields(JsonFields::new()).event_format(JsonLine);
             registry.with(json.with_writer(stderr)).try_init()
         } else {
             let colour = anstream::AutoStream::choice(&stderr()) != anstream::ColorChoice::Never;
             let text = fmt::layer().with_target(false).with_timer(TimeOfDay).with_ansi(colour);
-            registry.with(text.with_writer(stderr)).try_init()
+            // People read which run it is in the message; the spans around it are for programs.
+            registry.with(text.with_writer(stderr).with_filter(filter_fn(|metadata| metadata.is_event()))).try_init()
         };
         // Only a subscriber that is already there can be in the way, and it does the same.
         drop(started);

@@ -38,7 +38,10 @@ async fn reap(service: &Service, now: Timestamp) -> Result<(), Failure> {
     for (job, claimed_at) in service.store.held_list(None)? {
         let Some(input) = overdue(service, &job, claimed_at, now).filter(|_| may_expire) else { continue };
         match service.reap(&job, input).await {
-            Ok(_) => tracing::info!(job = %job.id, "taken back from its holder"),
+            Ok(_) => {
+                let Job { id, runs, factory, lease_epoch, .. } = &job;
+                tracing::info!(job = %id, run = runs, factory, epoch = lease_epoch, "taken back from its holder");
+            }
             // It renewed, started or finished between the look and the leap.
             Err(Failure::Problem(problem))
                 if matches!(problem.code, ErrorCode::InvalidTransition | ErrorCode::Fenced) => {}

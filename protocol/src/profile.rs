@@ -175,7 +175,7 @@ You work with care.
         assert_eq!(profile.prefers_engine, ["claude"]);
         assert_eq!(profile.allowed_scope, Some(Scope { paths: vec!["src/**".into()], mode: ScopeMode::Enforce }));
         assert_eq!(profile.review_policy, Some(ReviewPolicy::Manual));
-        assert_eq!(profile.retry, Some(Retry { max: 2, ..Retry::default() }));
+        assert_eq!(profile.retry, Some(Retry { max: Some(2), ..Retry::default() }));
         assert_eq!(profile.budget, Some(Budget { wall: Some(Span::from_secs(1800)), ..Budget::default() }));
     }
 

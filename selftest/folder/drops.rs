@@ -4,7 +4,7 @@ use std::{fs, io::Write};
 
 use serde_json::Value;
 
-use crate::world::{World, until};
+use crate::world::{Output, World, until};
 
 fn jobs(world: &World) -> Vec<Value> {
     world.run(&["jobs", "--json"]).exits(0).json()["jobs"].as_array().expect("a list of jobs").clone()
@@ -23,6 +23,25 @@ fn a_file_dropped_by_hand_is_worked_on_and_moves_through_the_folder() {
     assert_eq!(jobs(&world)[0]["stage"], "testing");
     assert_eq!(world.read("tasks/testing/größe und mehr.md"), TASK, "the file is the same, byte for byte");
     assert!(!world.exists("tasks/inbox/größe und mehr.md"));
+}
+
+#[test]
+fn without_notifications_a_dropped_file_is_found_by_looking() {
+    let world = World::new();
+    world.run(&["init"]).exits(0);
+    let mut runner = world.fleet();
+    let runner = runner.args(["run", "--set", "worker.notify=false", "--set", "worker.poll=200ms"]);
+    let runner = runner.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let mut runner = runner.spawn().expect("a runner starts");
+    // With the second one the runner is long at work, and nothing but the clock can wake it.
+    for name in ["first.md", "second.md"] {
+        let elsewhere = world.folder().join(name);
+        fs::write(&elsewhere, TASK).expect("the file can be written");
+        fs::rename(&elsewhere, world.repo().join("tasks/inbox").join(name)).expect("the file can be moved in");
+        until("the job to be done", || world.exists(&format!("tasks/testing/{name}")).then_some(()));
+    }
+    Output::of(world.command("kill").args(["-TERM", &runner.id().to_string()])).exits(0);
+    runner.wait().expect("the runner ends");
 }
 
 #[test]

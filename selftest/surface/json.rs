@@ -15,6 +15,8 @@ const LOOKS: &[&[&str]] = &[
     &["logs", "JOB", "--stream", "verify"],
     &["logs", "-f", "JOB"],
     &["events", "JOB"],
+    &["stats"],
+    &["run", "--print-caps"],
     &["diff", "JOB"],
     &["diff", "--stat", "JOB"],
     &["explain", "JOB"],

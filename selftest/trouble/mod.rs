@@ -3,7 +3,11 @@
 mod adoption;
 mod agents;
 mod bounds;
+mod cleaning;
 mod limits;
 mod repositories;
 mod runners;
+mod saving;
+mod scope;
+mod seats;
 mod turns;

@@ -145,6 +145,16 @@ impl World {
         })
     }
 
+    /// Drains the queue until the job, which may wait for a retry in between, is in this stage.
+    #[track_caller]
+    pub(crate) fn until_stage_after_runs(&self, id: &str, stage: &str) -> Value {
+        until(&format!("{id} in {stage}"), || {
+            self.run_once();
+            let job = self.job(id);
+            (job["stage"] == stage).then_some(job)
+        })
+    }
+
     /// Drains the queue once.
     #[track_caller]
     pub(crate) fn run_once(&self) -> Output {

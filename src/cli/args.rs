@@ -7,7 +7,7 @@ use fleet_protocol::Action;
 
 use super::{
     act, clean, completions, config, context::Makes, db, debug, demo, diff, doctor, events, explain, help, init, jobs,
-    logs, man, profile, project, recover, run, runs, selftest, show, status, submit, watch,
+    logs, man, profile, project, recover, run, runs, selftest, show, stats, status, submit, watch,
 };
 
 /// Runs AI coding agents over a queue of tasks, and proves what they did.
@@ -78,6 +78,7 @@ pub(super) enum Verb {
     Submit(submit::Args),
     Run(run::Args),
     Status(status::Args),
+    Stats(stats::Args),
     Watch(watch::Args),
     Jobs(jobs::Args),
     Show(show::Args),
@@ -166,7 +167,7 @@ impl Verb {
 /// The verbs as the overview groups them.
 pub(super) const GROUPS: &[(&str, &[&str])] = &[
     ("Give work", &["init", "submit", "run"]),
-    ("Look", &["status", "watch", "jobs", "show", "runs", "logs", "events", "diff", "explain", "debug"]),
+    ("Look", &["status", "stats", "watch", "jobs", "show", "runs", "logs", "events", "diff", "explain", "debug"]),
     ("Decide", &["ship", "promote", "approve", "request-changes", "reject"]),
     ("Steer", &["requeue", "redrive", "cancel", "stop", "hold", "release", "pause", "resume"]),
     ("Look after it", &["recover", "clean", "db", "profile", "project", "config", "doctor", "selftest", "demo"]),

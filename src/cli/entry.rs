@@ -121,6 +121,7 @@ async fn dispatch(context: &Context, verb: Verb) -> Result<ExitCode, CliError> {
         Verb::Submit(args) => cli::submit::run(&args, context).await,
         Verb::Run(args) => cli::run::run(&args, context).await,
         Verb::Status(args) => cli::status::run(&args, context).await,
+        Verb::Stats(args) => cli::stats::run(&args, context).await,
         Verb::Watch(args) => cli::watch::run(&args, context).await,
         Verb::Jobs(args) => cli::jobs::run(&args, context).await,
         Verb::Show(args) => cli::show::run(&args, context).await,
@@ -183,9 +184,19 @@ fn configure(global: &Global, verb: &Verb, environment: Environment) -> Result<C
         file: global.config.clone(),
         overrides: overrides(global, verb)?,
         environment,
+        account: account(),
         mode: if global.test_mode { Mode::Test } else { Mode::Normal },
     };
-    Ok(resolve(&request)?)
+    let mut config = resolve(&request)?;
+    if let Verb::Run(args) = verb {
+        config.worker.capabilities.extend(args.caps.iter().cloned());
+    }
+    Ok(config)
+}
+
+/// Who runs this program, as the system's list of users has it; cron and services set no `USER`.
+fn account() -> Option<String> {
+    nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name)
 }
 
 /// Where the search for a configuration starts: `init DIR` is about DIR, whatever lies around the current folder.

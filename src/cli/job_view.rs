@@ -1,6 +1,10 @@
 //! What several verbs say about a job.
 
-use fleet_protocol::{ExitCode, Job, JobResult, Stage, job::Basis, job::Usage, run::Insights};
+use fleet_protocol::{
+    ExitCode, Job, JobResult, Stage,
+    job::{Basis, Progress, Usage},
+    run::Insights,
+};
 
 use super::{
     sanitise,
@@ -45,6 +49,17 @@ pub(super) fn standing(jobs: &[Job]) -> String {
     let held = if job.held { " (held; `fleet release` lets it go)" } else { "" };
     let count = if jobs.len() > 1 { format!("{done} of {} done, ", jobs.len()) } else { String::new() };
     format!("{count}{} {}{held}{step}", job.id, job.stage)
+}
+
+/// How far an agent says it is: `40 %, step 2 of 5, writing tests`.
+pub(super) fn progress(progress: &Progress) -> String {
+    let percent = progress.percent.map(|percent| format!("{percent:.0} %"));
+    let step = progress.step.map(|step| match progress.of {
+        Some(of) => format!("step {step} of {of}"),
+        None => format!("step {step}"),
+    });
+    let parts: Vec<String> = [percent, step, progress.status.clone()].into_iter().flatten().collect();
+    parts.join(", ")
 }
 
 /// How many files.

@@ -194,7 +194,7 @@ async fn which_run(args: &Args, id: &JobId, runs: u32, context: &Context) -> Res
 }
 
 async fn has_ended(id: &JobId, run: u32, context: &Context) -> Result<bool, CliError> {
-    let runs = context.client()?.runs(id).await?;
+    let runs = context.client()?.all_runs(id, None).await?;
     Ok(runs.iter().find(|candidate| candidate.number == run).is_none_or(|run| run.ended_at.is_some()))
 }
 

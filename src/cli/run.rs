@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fleet_protocol::{ExitCode, Job, JobId};
+use serde_json::json;
 use tokio::{
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
     time::sleep,
@@ -24,6 +25,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
   fleet run --once         what is runnable now, then exit; good from cron
   fleet run --max 2        two agents at a time
   fleet run --replace      take over from another runner, after an upgrade say; its agents go on
+  fleet run --print-caps   what jobs may demand of this machine with `capabilities:`
   fleet run task.md        this task, here and now; the exit code says how it went")]
 pub(super) struct Args {
     /// Submit this task file and work on it in the foreground; `-` for standard input.
@@ -38,9 +40,18 @@ pub(super) struct Args {
     /// How many agents work at the same time.
     #[arg(long, value_name = "N")]
     pub(super) max: Option<String>,
+    /// Offer this capability too, besides what is detected and configured; may be given more than once.
+    #[arg(long, value_name = "CAPABILITY")]
+    pub(super) caps: Vec<String>,
+    /// Print what this machine offers to jobs (system, engines, tools with their versions), and exit.
+    #[arg(long, conflicts_with_all = ["file", "once", "max"])]
+    print_caps: bool,
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> Result<ExitCode, CliError> {
+    if args.print_caps {
+        return print_capabilities(context);
+    }
     let (_listener, shutdown) =
         SignalListener::start().map_err(|error| CliError::io("cannot take signals over", &error))?;
     let phase = shutdown.clone();
@@ -60,6 +71,16 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<ExitCode, CliE
         context.end_at_once();
     }
     done
+}
+
+fn print_capabilities(context: &Context) -> Result<ExitCode, CliError> {
+    let capabilities = wiring::capabilities(&context.config)?;
+    if context.out.is_json() {
+        context.out.json(&json!({ "capabilities": capabilities }))?;
+    } else {
+        context.out.data(&capabilities.iter().map(|it| format!("{}\n", sanitise::plain(it))).collect::<String>())?;
+    }
+    Ok(ExitCode::Success)
 }
 
 /// Works on one job, its agent's activity on stdout.

@@ -1,6 +1,10 @@
 //! `fleet runs`: what was tried, and what came of it.
 
-use fleet_protocol::{ExitCode, Run, api::RunList, run::Evidence};
+use fleet_protocol::{
+    ExitCode, Run,
+    api::{RunList, RunsQuery},
+    run::Evidence,
+};
 
 use super::{
     context::Context,
@@ -14,22 +18,36 @@ use super::{
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:
   fleet runs k3f9
+  fleet runs k3f9 --limit 20        page with the cursor that it ends with
   fleet runs k3f9 --json | jq '.runs[-1].evidence'")]
 pub(super) struct Args {
     /// An id, a unique prefix of one, or an idempotency key.
     #[arg(value_name = "JOB")]
     job: String,
+    /// At most so many.
+    #[arg(long, value_name = "N")]
+    limit: Option<u32>,
+    /// Go on where an earlier list ended.
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> Result<ExitCode, CliError> {
     let job = context.job(&args.job).await?;
-    let runs = context.client()?.runs(&job.id).await?;
+    let client = context.client()?;
+    let list = match args.limit {
+        Some(_) => client.runs(&job.id, &RunsQuery { limit: args.limit, cursor: args.cursor.clone() }).await?,
+        None => RunList { runs: client.all_runs(&job.id, args.cursor.clone()).await?, next: None },
+    };
     if context.out.is_json() {
-        context.out.json(&RunList { runs, next: None })?;
-    } else if runs.is_empty() {
+        context.out.json(&list)?;
+    } else if list.runs.is_empty() && args.cursor.is_none() {
         context.out.say(&format!("{} has not run yet; `fleet explain {}` says why", job.id, job.id));
     } else {
-        context.out.data(&table(&runs, context).render(context.out.width))?;
+        context.out.data(&table(&list.runs, context).render(context.out.width))?;
+        if let Some(next) = &list.next {
+            context.out.say(&format!("more with --cursor {next}"));
+        }
     }
     Ok(ExitCode::Success)
 }

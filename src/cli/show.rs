@@ -1,11 +1,13 @@
 //! `fleet show`: everything about one job.
 
-use fleet_protocol::{ExitCode, Job, manifest::render};
+use fleet_protocol::{ExitCode, Job, Manifest, manifest::render};
+use serde::Serialize;
 
 use super::{
     context::Context,
     error::CliError,
-    job_view, sanitise,
+    job_view,
+    sanitise::{self, Sgr},
     style::{self, paint},
 };
 use crate::wiring::{self, Unwatched};
@@ -29,15 +31,26 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<ExitCode, CliE
     let named = context.job(&args.job).await?;
     // Asked for by its id it tells more.
     let job = context.client()?.job(&named.id).await?;
+    let body = context.client()?.body(&job.id).await?;
     if args.manifest {
-        let body = context.client()?.body(&job.id).await?;
         context.out.data(&render(&job.manifest, &body))?;
     } else if context.out.is_json() {
-        context.out.json(&job)?;
+        context.out.json(&Record { manifest_snapshot: &job.manifest, job: &job, body_md: &body })?;
     } else {
-        context.out.data(&shown(&job, runner(&job, context)?, context))?;
+        context.out.data(&shown(&job, (&body, runner(&job, context)?), context))?;
     }
     Ok(ExitCode::Success)
+}
+
+/// A job with the texts that it was submitted with.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record<'a> {
+    #[serde(flatten)]
+    job: &'a Job,
+    /// The same as `manifest`, under the name that says what it is.
+    manifest_snapshot: &'a Manifest,
+    body_md: &'a str,
 }
 
 /// What became of the runner of a job that is being worked on, if it is not there.
@@ -53,7 +66,7 @@ fn runner(job: &Job, context: &Context) -> Result<Option<&'static str>, CliError
     }))
 }
 
-fn shown(job: &Job, runner: Option<&str>, context: &Context) -> String {
+fn shown(job: &Job, (body, runner): (&str, Option<&str>), context: &Context) -> String {
     let mut fields = Fields(String::new());
     fields.0.push_str(&format!("{}  {}\n\n", paint(style::STRONG, job.id.as_str()), job_view::title(job)));
     fields.add("stage", &stage(job));
@@ -71,6 +84,7 @@ fn shown(job: &Job, runner: Option<&str>, context: &Context) -> String {
         fields.add("blocked by", &format!("{} ({})", blocker.dep, blocker.reason));
     }
     fields.add("runs", &format!("{} ({} counted against the retry policy)", job.runs, job.attempts));
+    fields.optional("progress", job.progress.as_ref().map(job_view::progress).as_deref());
     fields.optional("retry", job.retry_not_before.map(|at| context.when(at)).as_deref());
     fields.optional("factory", job.factory.as_deref());
     fields.optional("runner", runner);
@@ -95,8 +109,19 @@ fn shown(job: &Job, runner: Option<&str>, context: &Context) -> String {
     for feedback in &job.feedback {
         fields.add("feedback", &format!("{} ({}, {})", feedback.text, feedback.actor, context.when(feedback.at)));
     }
+    for (name, items) in [
+        ("acceptance", &job.manifest.acceptance),
+        ("target file", &job.manifest.target_files),
+        ("test command", &job.manifest.test_commands),
+    ] {
+        items.iter().for_each(|item| fields.add(name, item));
+    }
     let actions: Vec<&str> = job.actions.iter().map(|action| action.as_str()).collect();
     fields.add("possible now", &actions.join(", "));
+    if !body.trim().is_empty() {
+        let lines = body.trim_end().lines().map(|line| format!("{}\n", sanitise::line(line, Sgr::Strip)));
+        fields.0.push_str(&format!("\n{}", lines.collect::<String>()));
+    }
     fields.0
 }
 

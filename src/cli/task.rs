@@ -7,7 +7,7 @@ use fleet_protocol::{
     manifest::{Manifest, Priority, parse, render},
 };
 
-use super::{context::Context, error::CliError};
+use super::{context::Context, error::CliError, json_task};
 
 /// A task as it is sent.
 pub(super) struct Task {
@@ -84,7 +84,7 @@ pub(super) fn read(what: &str, context: &Context) -> Result<Task, CliError> {
         }
     })?;
     let file = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
-    Ok(Task { shown: what.to_owned(), file, text: text_of(what, bytes)? })
+    json_task::understood(Task { shown: what.to_owned(), file, text: text_of(what, bytes)? })
 }
 
 fn read_stdin() -> Result<Task, CliError> {

@@ -86,6 +86,11 @@ impl Fake {
             .on(&format!("GET /api/fleet/jobs/{id}"), json!(job))
     }
 
+    /// What the job's agent is told.
+    pub(super) fn body(self, job: &Job, text: &str) -> Self {
+        self.answer(&format!("GET /api/fleet/jobs/{}/body", job.id), 200, text.to_owned())
+    }
+
     /// What was asked: `METHOD /path?query` and the body.
     pub(super) fn asked(&self) -> Vec<(String, String)> {
         self.0.lock().expect("no test panicked").asked.clone()

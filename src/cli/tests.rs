@@ -167,12 +167,19 @@ fn show_prints_the_record_for_people_and_for_programs() {
         "actions": ["approve", "reject"], "diff": { "files": 2, "added": 10, "deleted": 3 },
         "title": "Add \u{1b}]0;evil\u{7}validation", "extra": { "color": "red" },
         "usage": { "inputTokens": 1200, "outputTokens": 300, "costUsd": 0.125, "basis": "measured" },
+        "progress": { "percent": 40.0, "step": 2, "of": 5, "status": "writing \u{1b}[31mtests" },
+        "manifest": {
+            "acceptance": ["it builds", "it is tested"], "targetFiles": ["src/form.ts"], "testCommands": ["npm test"],
+        },
     });
-    let fake = Fake::default().job(&job(ID, "review", change));
+    let job = job(ID, "review", change);
+    let body = "# Add validation\n\nUse \u{1b}]0;evil\u{7}the schema.\n";
+    let fake = Fake::default().job(&job).body(&job, body);
     let world = World::new();
     insta::assert_snapshot!(world.run(&fake, &["show", "k3f9"]).stdout);
     let shown = world.run(&fake, &["show", "k3f9", "--json"]).json();
     assert_eq!((&shown["id"], &shown["extra"]["color"]), (&json!(ID), &json!("red")));
+    assert_eq!((&shown["bodyMd"], &shown["manifestSnapshot"]), (&json!(body), &shown["manifest"]));
 }
 
 #[test]

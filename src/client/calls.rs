@@ -7,7 +7,7 @@ use fleet_protocol::{
     api::{
         ActionRequest, ClaimRequest, Claimed, EmptyReason, EventList, EventsQuery, Explanation, JobList, JobsQuery,
         LogAppended, LogChunk, LogPlace, LogsQuery, PatchJob, ProjectList, QueueState, QueueStateQuery, ReleaseRequest,
-        RenewManyAnswer, RenewManyRequest, RunList, StatusView, SubmitPreview, SubmitQuery,
+        RenewManyAnswer, RenewManyRequest, RunList, RunsQuery, StatusView, SubmitPreview, SubmitQuery,
     },
     route,
 };
@@ -115,9 +115,23 @@ impl Client {
         self.post(&route::fill(route::JOB_ACTION, &[id.as_str(), action.as_str()]), request).await
     }
 
-    pub(crate) async fn runs(&self, id: &JobId) -> Result<Vec<Run>, Problem> {
-        let list: RunList = self.get(&route::fill(route::JOB_RUNS, &[id.as_str()])).await?;
-        Ok(list.runs)
+    /// One page of a job's runs.
+    pub(crate) async fn runs(&self, id: &JobId, query: &RunsQuery) -> Result<RunList, Problem> {
+        self.get(&with_query(&route::fill(route::JOB_RUNS, &[id.as_str()]), query)?).await
+    }
+
+    /// The runs after the cursor, page after page.
+    pub(crate) async fn all_runs(&self, id: &JobId, cursor: Option<String>) -> Result<Vec<Run>, Problem> {
+        let mut query = RunsQuery { cursor, limit: None };
+        let mut runs = Vec::new();
+        loop {
+            let page = self.runs(id, &query).await?;
+            runs.extend(page.runs);
+            match page.next {
+                Some(next) => query.cursor = Some(next),
+                None => return Ok(runs),
+            }
+        }
     }
 
     /// One page of a job's history.

@@ -8,7 +8,11 @@ use fleet_protocol::{
     manifest::{CommandLine, ReviewPolicy, RuntimeName},
 };
 
-use super::{env::Variable, model::LogFormat, value::Setting};
+use super::{
+    env::Variable,
+    model::{Identity, LogFormat},
+    value::Setting,
+};
 use crate::confinement::Mode;
 
 /// What is known about a setting without its type.
@@ -107,6 +111,9 @@ keys! {
     /// How often the queue folder is read where the file system does not tell of changes; where it does, 30 times as rarely.
     WORKER_POLL: Span = "worker.poll", "FLEET_WORKER_POLL" [], flag None, default Some("1s"), Everywhere;
 
+    /// Whether the file system is asked to tell of changes in the queue folder, besides reading it every `worker.poll`.
+    WORKER_NOTIFY: bool = "worker.notify", "FLEET_WORKER_NOTIFY" [], flag None, default Some("true"), Everywhere;
+
     /// How long a worker owns a job without a sign of life; it renews at a third of it.
     LEASE_TTL: Span = "coordinator.lease-ttl", "FLEET_LEASE_TTL" [], flag None, default Some("90s"), Everywhere;
     /// How often expired leases are looked for.
@@ -120,6 +127,9 @@ keys! {
     /// A running job without output for so long is marked stalled.
     STALL_AFTER: Span = "coordinator.stall-after", "FLEET_STALL_AFTER" [],
         flag None, default Some("10m"), Everywhere;
+    /// A job that waits for so long for a dependency that no job is called is pointed out.
+    UNKNOWN_DEP_AFTER: Span = "coordinator.unknown-dep-after", "FLEET_UNKNOWN_DEP_AFTER" [],
+        flag None, default Some("1h"), Everywhere;
     /// Address of a coordinator elsewhere. (Not supported here yet; without one, this machine is its own.)
     API: String = "coordinator.api", "FLEET_API" ["AQ_FLEET_API"], flag None, default None, Later;
     /// File with the token for that coordinator. (Not supported here yet.)
@@ -163,6 +173,19 @@ keys! {
     /// Folders and files that it may also write: shared caches.
     CONFINEMENT_WRITE: Vec<String> = "confinement.write", "FLEET_CONFINEMENT_WRITE" [],
         flag None, default Some(""), Everywhere;
+
+    /// Further runs of a task that wants to be tried again (`retry`) and does not say how often.
+    RETRY_MAX: NonZeroU32 = "retry.max", "FLEET_RETRY_MAX" [], flag None, default Some("3"), Everywhere;
+    /// `backoff: exp`: the wait before the first retry.
+    RETRY_BASE: Span = "retry.base", "FLEET_RETRY_BASE" [], flag None, default Some("30s"), Everywhere;
+    /// `backoff: exp`: by how much each wait is longer than the one before.
+    RETRY_MULTIPLIER: NonZeroU32 = "retry.multiplier", "FLEET_RETRY_MULTIPLIER" [],
+        flag None, default Some("2"), Everywhere;
+    /// `backoff: exp`: the longest wait.
+    RETRY_CAP: Span = "retry.cap", "FLEET_RETRY_CAP" [], flag None, default Some("1h"), Everywhere;
+
+    /// Who commits, in the private clones and when work is shipped; you, as git knows you, when left out.
+    GIT_IDENTITY: Identity = "git.identity", "FLEET_GIT_IDENTITY" [], flag None, default None, Everywhere;
 
     /// What is logged: a level (error, warn, info, debug, trace), or directives such as `fleet::worker=debug`.
     LOG_LEVEL: String = "logging.level", "FLEET_LOG" [], flag Some("-v"), default None, Everywhere;

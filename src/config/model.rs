@@ -39,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) retention: RetentionSettings,
     pub(crate) defaults: Defaults,
     pub(crate) confinement: ConfinementSettings,
+    /// Who commits; none for the user as git knows them.
+    pub(crate) identity: Option<Identity>,
     pub(crate) logging: Logging,
     /// `[engines.NAME]` as written.
     pub(crate) engines: BTreeMap<String, EngineTable>,
@@ -99,6 +101,8 @@ pub(crate) struct WorkerSettings {
     pub(crate) silence: Option<Span>,
     pub(crate) health_every: Span,
     pub(crate) poll: Span,
+    /// Whether the queue folder is watched, too.
+    pub(crate) notify: bool,
 }
 
 /// `[coordinator]`.
@@ -109,6 +113,7 @@ pub(crate) struct CoordinatorSettings {
     pub(crate) start_limit: Span,
     pub(crate) stale_after: Span,
     pub(crate) stall_after: Span,
+    pub(crate) unknown_dep_after: Span,
 }
 
 impl CoordinatorSettings {
@@ -143,6 +148,40 @@ pub(crate) struct ConfinementSettings {
     pub(crate) read: Vec<PathBuf>,
     /// Absolute.
     pub(crate) write: Vec<PathBuf>,
+}
+
+/// `git.identity`: a name and an address, as git writes them: `Ann <ann@example.org>`. Neither is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Identity {
+    pub(crate) name: String,
+    pub(crate) email: String,
+}
+
+impl FromStr for Identity {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WRONG: &str = "no name and address";
+        let (name, rest) = text.split_once('<').ok_or(WRONG)?;
+        let email = rest.trim_end().strip_suffix('>').ok_or(WRONG)?;
+        let (name, email) = (name.trim(), email.trim());
+        let is_right = |part: &str| !part.is_empty() && !part.contains(['<', '>', '\n', '\r', '\0']);
+        let both = is_right(name) && is_right(email);
+        both.then(|| Self { name: name.to_owned(), email: email.to_owned() }).ok_or(WRONG)
+    }
+}
+
+impl TryFrom<String> for Identity {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Identity> for String {
+    fn from(identity: Identity) -> Self {
+        format!("{} <{}>", identity.name, identity.email)
+    }
 }
 
 /// `[logging]`.

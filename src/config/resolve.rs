@@ -8,7 +8,7 @@ use std::{
 use fleet_protocol::{
     Span,
     convention::{CommitRule, Convention},
-    manifest::{Defaults, RuntimeName},
+    manifest::{Defaults, RuntimeName, Series},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -41,6 +41,8 @@ pub(crate) struct Request {
     pub(crate) overrides: Overrides,
     pub(crate) environment: Environment,
     pub(crate) mode: Mode,
+    /// The name of this process's user in the system's list of users, for an environment that names none.
+    pub(crate) account: Option<String>,
 }
 
 /// Whether the variables for tests are honoured.
@@ -92,6 +94,7 @@ impl Resolver<'_> {
         let (workspaces, retention) = (self.workspaces(), self.retention());
         let defaults = self.defaults();
         let confinement = self.confinement();
+        let identity = self.layers.optional(&keys::GIT_IDENTITY).map(|identity| identity.value);
         let level = self.layers.optional(&keys::LOG_LEVEL).map(|level| level.value);
         let logging = Logging { level, format: self.layers.required(&keys::LOG_FORMAT).value };
         self.refuse_what_comes_later();
@@ -109,7 +112,8 @@ impl Resolver<'_> {
             .entries
             .sort_by_key(|entry| keys::ALL.iter().position(|info| info.name == entry.name).unwrap_or(keys::ALL.len()));
         let environment = &self.request.environment;
-        let login = environment.get(env::USER.name).or_else(|| environment.get(env::LOGNAME.name)).unwrap_or("unknown");
+        let login = environment.get(env::USER.name).or_else(|| environment.get(env::LOGNAME.name));
+        let login = login.or(self.request.account.as_deref()).unwrap_or("unknown");
         Ok(Config {
             cwd: self.request.cwd.clone(),
             file: self.chosen.path().map(Path::to_owned),
@@ -122,6 +126,7 @@ impl Resolver<'_> {
             retention,
             defaults,
             confinement,
+            identity,
             logging,
             engines,
             projects,
@@ -180,6 +185,7 @@ impl Resolver<'_> {
                 .map(|span| self.some_time(&keys::WORKER_SILENCE, span)),
             health_every: self.positive(&keys::WORKER_HEALTH_EVERY).value,
             poll: self.positive(&keys::WORKER_POLL).value,
+            notify: self.layers.required(&keys::WORKER_NOTIFY).value,
         }
     }
 
@@ -192,6 +198,7 @@ impl Resolver<'_> {
             start_limit: self.positive(&keys::START_LIMIT).value,
             stale_after: stale_after.value,
             stall_after: self.positive(&keys::STALL_AFTER).value,
+            unknown_dep_after: self.positive(&keys::UNKNOWN_DEP_AFTER).value,
         };
         self.check_renewal(&settings, &lease_ttl, &stale_after);
         settings
@@ -251,6 +258,11 @@ impl Resolver<'_> {
 
     fn defaults(&mut self) -> Defaults {
         let commits = self.commits();
+        let backoff = Series {
+            first: self.positive(&keys::RETRY_BASE).value,
+            factor: self.layers.required(&keys::RETRY_MULTIPLIER).value,
+            most: self.positive(&keys::RETRY_CAP).value,
+        };
         let layers = &mut self.layers;
         Defaults {
             engine: layers.optional(&keys::DEFAULT_ENGINE).map(|engine| engine.value),
@@ -258,6 +270,8 @@ impl Resolver<'_> {
             review_policy: Some(layers.required(&keys::DEFAULT_REVIEW_POLICY).value),
             yolo: layers.optional(&keys::DEFAULT_YOLO).map(|yolo| yolo.value),
             commits,
+            retry_max: Some(layers.required(&keys::RETRY_MAX).value.get()),
+            backoff: Some(backoff),
         }
     }
 

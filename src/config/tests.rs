@@ -68,6 +68,7 @@ fn samples(info: &Info) -> (&'static str, &'static str, &'static str) {
         "auto, text or json" => ("\"auto\"", "text", "json"),
         "auto, required or off" => ("\"required\"", "off", "auto"),
         "local or docker" => ("\"local\"", "local", "local"),
+        expected if expected.starts_with("a name") => ("\"A <a@b>\"", "B <b@c>", "C <c@d>"),
         expected if expected.starts_with("a duration") => ("\"70s\"", "71s", "72s"),
         expected if expected.starts_with("a size") => ("\"1GiB\"", "2GiB", "3GiB"),
         expected if expected.starts_with("a list") => ("[\"one\"]", "two", "three, four"),
@@ -532,6 +533,43 @@ fn no_two_settings_share_a_name_or_variable() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), all);
+}
+
+#[test]
+fn who_acts_is_the_login_of_the_environment_else_of_the_account() {
+    let folder = Folder::empty();
+    let account = || Some("root".to_owned());
+    for (environment, account, actor) in [
+        (Environment::from([("USER", "ann"), ("LOGNAME", "bo")]), account(), "operator:ann"),
+        (Environment::from([("LOGNAME", "bo")]), account(), "operator:bo"),
+        (Environment::from([("USER", "")]), account(), "operator:root"),
+        (Environment::default(), None, "operator:unknown"),
+    ] {
+        assert_eq!(valid(&Request { environment, account, ..folder.request() }).actor, actor);
+    }
+}
+
+#[test]
+fn who_commits_has_a_name_and_an_address() {
+    let config = valid(&Folder::with("[git]\nidentity = \"Fleet Bot <bot@example.org>\"\n").request());
+    let identity = config.identity.expect("an identity");
+    assert_eq!((identity.name.as_str(), identity.email.as_str()), ("Fleet Bot", "bot@example.org"));
+    assert_eq!(valid(&Folder::empty().request()).identity, None);
+    for wrong in ["Bot", "<bot@example.org>", "Bot <>", "Bot <a> <b>", "Bot <a", ""] {
+        let found = invalid(&Folder::with(&format!("[git]\nidentity = \"{wrong}\"\n")).request());
+        let messages = messages(&found);
+        assert!(messages.len() == 1 && messages[0].contains("a name and an address"), "{wrong}: {messages:?}");
+    }
+}
+
+#[test]
+fn the_defaults_of_retries_are_settings() {
+    let config = valid(&Folder::with("[retry]\nmax = 7\nbase = \"10s\"\nmultiplier = 3\ncap = \"2m\"\n").request());
+    let series = config.defaults.backoff.map(|series| series.to_string());
+    assert_eq!((config.defaults.retry_max, series.as_deref()), (Some(7), Some("10s x3 to 2m")));
+    let usual = valid(&Folder::empty().request()).defaults;
+    assert_eq!((usual.retry_max, usual.backoff), (Some(3), Some(fleet_protocol::manifest::Series::USUAL)));
+    assert_eq!(invalid(&Folder::with("[retry]\nbase = \"0s\"\n").request()).mistakes.len(), 1);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use fleet_protocol::{
 use serde::{Serialize, de::DeserializeOwned};
 use toml::de::DeValue;
 
-use super::model::LogFormat;
+use super::model::{Identity, LogFormat};
 use crate::confinement::Mode;
 
 /// A type that a setting can have.
@@ -109,6 +109,13 @@ impl Setting for RuntimeName {
     const EXPECTED: &'static str = "local or docker";
     fn from_text(text: &str) -> Option<Self> {
         text.trim().parse().ok()
+    }
+}
+
+impl Setting for Identity {
+    const EXPECTED: &'static str = "a name and an address, such as Ann <ann@example.org>";
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
     }
 }
 

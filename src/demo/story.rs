@@ -32,7 +32,7 @@ impl Story {
     pub(super) async fn of(job: Job, client: &Client) -> Result<Self, Problem> {
         let paths = paths(&client.all_events(&job.id, 0).await?);
         let mut chapters = Vec::new();
-        for (run, stages) in client.runs(&job.id).await?.into_iter().zip(paths) {
+        for (run, stages) in client.all_runs(&job.id, None).await?.into_iter().zip(paths) {
             let failed = run.result.is_some_and(|result| !result.is_success());
             let complaint = if failed { last_words(&run, client).await? } else { None };
             chapters.push(Chapter { run, stages, complaint });

@@ -30,4 +30,4 @@ pub(crate) use keeper::{Keeper, Report};
 pub(crate) use lock::RunLock;
 pub(crate) use port::Acts;
 pub(crate) use running::living_runner;
-pub(crate) use watch::{Watching, keep};
+pub(crate) use watch::{Notifications, Watching, keep};

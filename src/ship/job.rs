@@ -22,6 +22,8 @@ pub(crate) struct Ship {
     pub(crate) reason: Option<String>,
     /// The queue's folder, whose own moves do not make a checkout dirty.
     pub(crate) queue: Option<PathBuf>,
+    /// Who merges; the user of the repository when left out.
+    pub(crate) committer: Option<Identity>,
 }
 
 /// Ships the job and returns it as it is then, with what was merged (none when it has no branch, or was shipped before).
@@ -38,8 +40,8 @@ pub(crate) async fn ship_job(client: &Client, id: &JobId, how: Ship) -> Result<(
         return Err(not_now(&job));
     }
     let wanted = job.clone();
-    let queue = how.queue;
-    let merged = tokio::task::spawn_blocking(move || merge_job(&wanted, queue.as_deref())).await;
+    let (queue, committer) = (how.queue, how.committer);
+    let merged = tokio::task::spawn_blocking(move || merge_job(&wanted, queue.as_deref(), committer)).await;
     let shipped =
         merged.map_err(|error| Problem::new(ErrorCode::Unavailable, format!("the merge ended early: {error}")))??;
     let request = ActionRequest {
@@ -52,10 +54,17 @@ pub(crate) async fn ship_job(client: &Client, id: &JobId, how: Ship) -> Result<(
 }
 
 /// Merges the job's branch into its base. None when there is nothing to merge.
-fn merge_job(job: &Job, queue: Option<&std::path::Path>) -> Result<Option<Shipped>, ShipError> {
+fn merge_job(
+    job: &Job,
+    queue: Option<&std::path::Path>,
+    committer: Option<Identity>,
+) -> Result<Option<Shipped>, ShipError> {
     let (Some(repo), Some(base), Some(branch)) = (job.site(), &job.base, &job.branch) else { return Ok(None) };
     let source = Source::open(&repo, Some(base))?;
-    let identity = source.identity()?.unwrap_or_else(Identity::ours);
+    let identity = match committer {
+        Some(committer) => committer,
+        None => source.identity()?.unwrap_or_else(Identity::ours),
+    };
     let head = job.head_commit.as_deref().and_then(|commit| Oid::from_str(commit).ok());
     let wanted = Merge {
         repo: &source.git_dir,

@@ -288,7 +288,7 @@ async fn a_job_is_merged_and_then_reported_with_the_commit() {
     let user = user();
     let job = coordinator::job(&serde_json::json!({"repo": user.repo, "base": "main", "branch": BRANCH}));
     let (client, id, told) = coordinator::client(&job);
-    let how = super::Ship { reason: Some("good".to_owned()), queue: None };
+    let how = super::Ship { reason: Some("good".to_owned()), queue: None, committer: None };
     let (job, shipped) = super::ship_job(&client, &id, how).await.unwrap();
     let commit = shipped.unwrap().commit.to_string();
     assert_eq!(tip(&user, "main"), commit);

@@ -65,6 +65,7 @@ fn options(config: &Config) -> Result<Options, Fault> {
         reap_every: config.coordinator.reap_every,
         start_limit: config.coordinator.start_limit,
         stall_after: config.coordinator.stall_after,
+        unknown_dep_after: config.coordinator.unknown_dep_after,
         // Here a holder can renew whether or not this process runs.
         grace: Grace::None,
         retention: Retention { max_age: config.retention.max_age, max_jobs: config.retention.max_jobs },

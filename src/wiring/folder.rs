@@ -8,12 +8,14 @@ use futures_util::future::BoxFuture;
 use super::{
     embedded::{Embedded, place},
     fault::Fault,
+    worker::committer,
 };
 use crate::{
     client::Client,
     config::{Config, Place},
     queue::{Acts, Folder, Keeper, Report},
     ship::{Ship, ship_job},
+    workspace::Identity,
 };
 
 /// The queue folder.
@@ -36,7 +38,11 @@ pub(crate) fn set_up(place: &Place) -> Result<Vec<PathBuf>, Fault> {
 
 /// A keeper of it.
 pub(super) fn keeper(config: &Config, client: &Client) -> Result<Keeper, Fault> {
-    let acts = Arc::new(ShippingActs { client: client.clone(), queue: place(config)?.queue.clone() });
+    let acts = Arc::new(ShippingActs {
+        client: client.clone(),
+        queue: place(config)?.queue.clone(),
+        committer: committer(config),
+    });
     let repo = place(config)?.root.to_string_lossy().into_owned();
     Ok(Keeper::new(folder(config)?, client.clone(), acts, Some(repo)))
 }
@@ -63,6 +69,7 @@ fn tell(report: Report) {
 struct ShippingActs {
     client: Client,
     queue: PathBuf,
+    committer: Option<Identity>,
 }
 
 impl Acts for ShippingActs {
@@ -78,7 +85,11 @@ impl Acts for ShippingActs {
             if !ships {
                 return self.client.act(job, action, request).await;
             }
-            let how = Ship { reason: request.reason.clone(), queue: Some(self.queue.clone()) };
+            let how = Ship {
+                reason: request.reason.clone(),
+                queue: Some(self.queue.clone()),
+                committer: self.committer.clone(),
+            };
             Ok(ship_job(&self.client, job, how).await?.0)
         })
     }
@@ -91,7 +102,8 @@ pub(crate) async fn ship(
     job: &Job,
     request: &ActionRequest,
 ) -> Result<Job, Fault> {
-    let how = Ship { reason: request.reason.clone(), queue: Some(place(config)?.queue.clone()) };
+    let queue = Some(place(config)?.queue.clone());
+    let how = Ship { reason: request.reason.clone(), queue, committer: committer(config) };
     Ok(ship_job(&embedded.client, &job.id, how).await?.0)
 }
 

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     config::Config,
     confinement::Level,
-    queue::{Keeper, RunLock, Watching, keep, living_runner},
+    queue::{Keeper, Notifications, RunLock, Watching, keep, living_runner},
     shutdown::{Phase, Shutdown},
     worker::{self, Orphaned, Reaped, Shift, Unwatched, Worker},
 };
@@ -63,7 +63,8 @@ pub(crate) async fn run_loop(
     let shift = match until {
         Until::Stopped => {
             let (stop, stopped) = watch::channel(false);
-            let watching = Watching { scan: config.worker.poll.duration(), ..Watching::default() };
+            let notifications = if config.worker.notify { Notifications::On } else { Notifications::Off };
+            let watching = Watching { scan: config.worker.poll.duration(), notifications };
             let keeping = tokio::spawn(keep(keeper, watching, stopped));
             let shift = beside(config, embedded, &worker, worker.work(worker::Until::Stopped)).await?;
             stop.send_replace(true);
@@ -110,6 +111,11 @@ pub(crate) async fn run_one(
             () = shutdown.at_least(Phase::Drain) => {}
         }
     }
+}
+
+/// What this machine offers to jobs, versions included; everything is asked, so it takes a moment.
+pub(crate) fn capabilities(config: &Config) -> Result<Vec<String>, Fault> {
+    Ok(worker::every_capability(&options(config)?))
 }
 
 /// Takes the lock, goes on with what another runner left, and puts in order what nobody can go on with.
@@ -258,9 +264,9 @@ fn tell(orphaned: &Orphaned) {
         tracing::info!(job.id = %job.id, run = job.runs, title = %job.title, "a run that another runner began goes on");
     }
     for job in &orphaned.recovered {
-        tracing::info!(job.id = %job.id, "a job whose runner and agent were gone is queued again");
+        tracing::info!(job = %job.id, run = job.runs, factory = job.factory, epoch = job.lease_epoch, "a job whose runner and agent were gone is queued again");
     }
     for (job, why) in &orphaned.left {
-        tracing::warn!(job.id = %job.id, why, "a job whose runner is gone cannot be taken back yet");
+        tracing::warn!(job = %job.id, run = job.runs, factory = job.factory, epoch = job.lease_epoch, why, "a job whose runner is gone cannot be taken back yet");
     }
 }

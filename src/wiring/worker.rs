@@ -11,7 +11,7 @@ use crate::{
     engine::{Catalogue, DefinitionPatch},
     runtime::{Ceilings, Grouping},
     worker::{self, Bounds, Confinement, Options},
-    workspace::Limits,
+    workspace::{Identity, Limits},
 };
 
 /// The longest that a run goes on which sets no limit itself.
@@ -36,6 +36,7 @@ pub(super) fn options(config: &Config) -> Result<Options, Fault> {
         checkpoint: config.worker.checkpoint.duration(),
         wall: LONGEST_RUN,
         grace: GRACE,
+        committer: committer(config),
         bounds: bounds(config),
         limits: limits(config),
         yolo: config.defaults.yolo,
@@ -90,6 +91,11 @@ fn bounds(config: &Config) -> Bounds {
         },
         grouping: if worker.cgroups { Grouping::Auto } else { Grouping::Off },
     }
+}
+
+/// Who commits, where that was configured.
+pub(super) fn committer(config: &Config) -> Option<Identity> {
+    config.identity.as_ref().map(|who| Identity { name: who.name.clone(), email: who.email.clone() })
 }
 
 /// Every engine: the built-in ones, and `[engines]` over or after them.

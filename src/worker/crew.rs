@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use jiff::Timestamp;
+use tracing::Instrument;
 
 use super::{
     leases::{Lease, Leases},
@@ -27,6 +28,7 @@ use super::{
     probe,
     reap::{Reaped, Reaper, Room},
     seat::Seat,
+    trace::span_of,
     trouble::Trouble,
     turns::Turns,
 };
@@ -120,7 +122,8 @@ impl Worker {
                 Some(lease) => {
                     outcome.taken_up.push(orphan.job.clone());
                     let mut seats = self.taken_up.lock().unwrap_or_else(PoisonError::into_inner);
-                    seats.spawn(self.seat_of(orphan, lease).work());
+                    let span = span_of(&orphan.record.claimed, &self.options.factory);
+                    seats.spawn(self.seat_of(orphan, lease).work().instrument(span));
                 }
                 None => dead.push(orphan.job),
             }
@@ -243,7 +246,10 @@ impl Worker {
         let sent = Instant::now();
         match self.client.claim(&request, &key).await? {
             ClaimAnswer::Job(claimed) => {
-                tracing::info!(job.id = %claimed.job.id, run = claimed.run.number, title = %claimed.job.title, "a job was claimed");
+                let span = span_of(&claimed, &self.options.factory);
+                span.in_scope(|| {
+                    tracing::info!(job.id = %claimed.job.id, run = claimed.run.number, title = %claimed.job.title, "a job was claimed");
+                });
                 shift.runs += 1;
                 shift.empty = None;
                 let seat = Seat {
@@ -256,7 +262,7 @@ impl Worker {
                     activity: self.activity.clone(),
                     turns: self.turns.clone(),
                 };
-                seats.spawn(seat.work());
+                seats.spawn(seat.work().instrument(span));
                 Ok(true)
             }
             ClaimAnswer::Nothing(reason) => {

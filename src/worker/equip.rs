@@ -34,7 +34,10 @@ use crate::{
     client::Client,
     confinement::Level,
     engine::{Approval, Definition, Invocation, PromptText, Request, RunsAs, SessionPlan, Wanted, invocation, resolve},
-    workspace::{Prepare, Source, Updated, Workspace, WorkspaceError, bring_up_to_date, history, newest_work, remove},
+    workspace::{
+        Author, Identity, Prepare, Source, Updated, Workspace, WorkspaceError, bring_up_to_date, history, newest_work,
+        remove,
+    },
 };
 
 /// How much of the end of what the last run printed the next one is shown, bytes.
@@ -123,6 +126,7 @@ pub(super) async fn workspace(
         branch: claimed.job.branch.clone().unwrap_or_else(|| branch_name(&claimed.job.id, &claimed.job.title)),
         job: claimed.job.id.clone(),
         convention: convention(&claimed.manifest)?,
+        identity: options.committer.clone(),
     };
     // An agent of a runner that died may still be at work there, and the two must not meet.
     let earlier = claimed.run.number.saturating_sub(1);
@@ -155,6 +159,7 @@ struct Wish {
     branch: String,
     job: JobId,
     convention: Option<Convention>,
+    identity: Option<Identity>,
 }
 
 impl Wish {
@@ -174,7 +179,7 @@ impl Wish {
             None => None,
         };
         if let Some(commit) = start.clone() {
-            match bring_up_to_date(&source, &commit) {
+            match bring_up_to_date(&source, &commit, &self.author()) {
                 Ok(Updated::Current) | Err(WorkspaceError::UnusableCheckpoint { .. }) => {}
                 Ok(Updated::Merged(merged)) => {
                     notes.push(format!("the base `{}` has moved; it was merged into the work", source.base));
@@ -192,7 +197,14 @@ impl Wish {
         };
         let commits = history(&source, workspace.start())?;
         let commits = commits.into_iter().map(|(id, subject)| EarlierCommit { id: id.to_string(), subject }).collect();
-        Ok((Equipped { workspace, ground: Ground { commits, fresh_because, conflicts } }, notes))
+        let work = super::notes::work_of(&source, &workspace)?;
+        let told = super::notes::of_repository(&workspace);
+        let ground = Ground { commits, fresh_because, conflicts, notes: told, work };
+        Ok((Equipped { workspace, ground }, notes))
+    }
+
+    fn author(&self) -> Author<'_> {
+        Author { identity: self.identity.clone().unwrap_or_else(Identity::ours), job: &self.job }
     }
 
     fn prepare(
@@ -207,7 +219,7 @@ impl Wish {
             branch: self.branch.clone(),
             start,
             recorded: self.recorded.clone(),
-            identity: None,
+            identity: self.identity.clone(),
             convention: self.convention.clone(),
         };
         Workspace::prepare(source, wanted, &mut |step| notes.push(step.to_string()))
@@ -245,6 +257,8 @@ pub(super) async fn prompt(
         dependencies: &dependencies,
         fresh_because: equipped.ground.fresh_because.as_deref(),
         conflicts: &equipped.ground.conflicts,
+        notes: &equipped.ground.notes,
+        work: &equipped.ground.work,
     };
     let text = match session {
         Session::Resumed => input::follow_up(&parts),

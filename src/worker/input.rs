@@ -1,11 +1,16 @@
 //! What an agent is told: persona, the task's body byte for byte, and what it must know of earlier runs. Pure.
 //!
-//! A first run of a plain task is told its body and nothing else.
+//! A first run of a plain task is told its body and, where the repository has notes for those who work in it, their names.
 
 use std::fmt::Write;
 
 use fleet_protocol::{Manifest, Run, job::Feedback};
 use serde::{Deserialize, Serialize};
+
+use crate::workspace::FileStat;
+
+/// So many files of the work so far are named.
+const FILES: usize = 40;
 
 /// A commit of an earlier run, for the list that a retry is given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +46,10 @@ pub(crate) struct Parts<'a> {
     pub(crate) fresh_because: Option<&'a str>,
     /// Files in which the base has moved against the work; the agent is asked to bring both together.
     pub(crate) conflicts: &'a [String],
+    /// Files of the repository that say how to work in it.
+    pub(crate) notes: &'a [String],
+    /// What the work of earlier runs changed so far.
+    pub(crate) work: &'a [FileStat],
 }
 
 /// The whole input for a session that knows nothing yet.
@@ -51,8 +60,16 @@ pub(crate) fn compose(parts: &Parts<'_>) -> String {
         text.push_str("\n\n");
     }
     text.push_str(parts.body);
-    let rest =
-        [wishes(parts.manifest), dependencies(parts.dependencies), history(parts), feedback(parts.feedback)].concat();
+    let rest = [
+        wishes(parts.manifest),
+        list("Notes of this repository, to be read first", parts.notes.iter().map(|note| note.as_str())),
+        dependencies(parts.dependencies),
+        history(parts),
+        work(parts.work),
+        last_words(parts.earlier),
+        feedback(parts.feedback),
+    ]
+    .concat();
     if !rest.is_empty() {
         if !text.ends_with('\n') {
             text.push('\n');
@@ -122,6 +139,25 @@ fn history(parts: &Parts<'_>) -> String {
     text
 }
 
+/// What the checkpoint holds, file by file.
+fn work(files: &[FileStat]) -> String {
+    let more = files.len().saturating_sub(FILES);
+    let lines = files.iter().take(FILES).map(|file| format!("`{}` (+{} −{})", file.path, file.added, file.deleted));
+    let lines: Vec<String> = lines.chain((more > 0).then(|| format!("and {more} more files"))).collect();
+    list("The work so far, already in this workspace", lines.iter().map(String::as_str))
+}
+
+/// What the agent of the latest run that said anything said last: its own notes on how far it came.
+fn last_words(earlier: &[Run]) -> String {
+    let said = |run: &Run| {
+        let summary = run.insights.as_ref()?.summary.clone()?;
+        (!summary.trim().is_empty()).then_some((run.number, summary))
+    };
+    let Some((number, summary)) = earlier.iter().rev().find_map(said) else { return String::new() };
+    let fence = fence_for(&summary);
+    format!("\n## What run {number} said last\n\n{fence}text\n{}\n{fence}\n", summary.trim_end())
+}
+
 /// One line about a run that ended, or nothing about one that was only handed back.
 fn told(run: &Run) -> Option<String> {
     let result = run.result?;
@@ -162,6 +198,7 @@ mod tests {
         JobId, JobResult,
         convention::{CommitRule, Otherwise},
         job::Usage,
+        run::Insights,
     };
     use jiff::Timestamp;
 
@@ -177,6 +214,8 @@ mod tests {
             dependencies: &[],
             fresh_because: None,
             conflicts: &[],
+            notes: &[],
+            work: &[],
         }
     }
 
@@ -253,6 +292,34 @@ mod tests {
         let manifest = Manifest { commits: Some(rule), ..Manifest::default() };
         let text = compose(&parts("Do it.", &manifest));
         assert_eq!(text, "Do it.\n\n## Commits\n\nThe first line of each commit's message matches `^SHOP-[0-9]+ `.\n");
+    }
+
+    #[test]
+    fn a_retry_is_told_the_work_so_far_and_what_was_said_last() {
+        let manifest = Manifest::default();
+        let summary = |text: &str| Some(Insights { summary: Some(text.to_owned()), ..Insights::default() });
+        let first = Run { insights: summary("I got half way.\n```"), ..run(1, JobResult::Timeout, "too slow") };
+        let earlier = [first, run(2, JobResult::Preempted, "drained")];
+        let files: Vec<FileStat> =
+            (0..42).map(|nth| FileStat { path: format!("src/{nth}.rs"), added: 3, deleted: 1 }).collect();
+        let parts = Parts { earlier: &earlier, work: &files, ..parts("Do it.", &manifest) };
+        let text = compose(&parts);
+        let expected =
+            ["What run 1 said last", "````text\nI got half way.", "- `src/0.rs` (+3 −1)", "- and 2 more files"];
+        for expected in expected {
+            assert!(text.contains(expected), "{expected} in:\n{text}");
+        }
+        assert!(!text.contains("src/40.rs"), "{text}");
+        assert!(!follow_up(&parts).contains("half way"), "a session that goes on remembers what it said");
+    }
+
+    #[test]
+    fn the_notes_of_the_repository_are_named() {
+        let manifest = Manifest::default();
+        let notes = ["AGENTS.md".to_owned(), "web/AGENTS.md".to_owned()];
+        let text = compose(&Parts { notes: &notes, ..parts("Do it.\n", &manifest) });
+        assert!(text.starts_with("Do it.\n\n## Notes of this repository"), "{text}");
+        assert!(text.ends_with("- AGENTS.md\n- web/AGENTS.md\n"), "{text}");
     }
 
     #[test]

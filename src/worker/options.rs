@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::{Bounds, confine::Confinement, secret::Secret};
-use crate::{engine::Catalogue, workspace::Limits};
+use crate::{
+    engine::Catalogue,
+    workspace::{Identity, Limits},
+};
 
 /// A worker's settings.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub(crate) struct Options {
     pub(crate) wall: Duration,
     /// Between asking an agent to end and ending it.
     pub(crate) grace: Duration,
+    /// Who commits; the user of the repository when left out.
+    pub(crate) committer: Option<Identity>,
     pub(crate) bounds: Bounds,
     /// How much there may be of workspaces.
     pub(crate) limits: Limits,

@@ -71,6 +71,12 @@ pub(crate) fn capabilities(options: &Options, demands: &[String]) -> Vec<String>
     offered
 }
 
+/// The same with every tool that is known, whether or not anything demands it.
+pub(crate) fn every_capability(options: &Options) -> Vec<String> {
+    let tools = TOOLS.map(|(name, _)| name.to_owned());
+    capabilities(options, &tools)
+}
+
 /// Names of the engines whose program is here.
 pub(crate) fn engines(options: &Options) -> Vec<String> {
     let here = options.engines.iter().filter(|engine| is_here(engine.program(), options));

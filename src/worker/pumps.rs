@@ -8,6 +8,7 @@ use tokio::{
     task::{JoinError, JoinSet},
     time::{sleep, timeout},
 };
+use tracing::Instrument;
 
 use super::{
     journal::Journal,
@@ -53,7 +54,7 @@ impl Pumps {
         let hints = Watch::on(folder);
         for (file, stream) in FILES {
             let pump = Pump::new(client.clone(), Target { stream, ..target.clone() }, folder.join(file), from);
-            tasks.spawn(carry(pump, hints.clone(), over.subscribe()));
+            tasks.spawn(carry(pump, hints.clone(), over.subscribe()).in_current_span());
         }
         Self { tasks, over }
     }

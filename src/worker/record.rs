@@ -16,6 +16,7 @@ use super::{input::EarlierCommit, journal::Moment, last_word::LastWord};
 use crate::{
     engine::Output,
     runtime::{RunDir, RuntimeError},
+    workspace::FileStat,
 };
 
 const RUN: &str = "run.json";
@@ -46,6 +47,10 @@ pub(super) struct Ground {
     /// Why the checkpoint could not be used, if it could not.
     pub(super) fresh_because: Option<String>,
     pub(super) conflicts: Vec<String>,
+    /// Files of the repository that say how to work in it.
+    pub(super) notes: Vec<String>,
+    /// What the work of earlier runs changed so far.
+    pub(super) work: Vec<FileStat>,
 }
 
 /// The launch that the run is at.

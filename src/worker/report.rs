@@ -1,4 +1,6 @@
-//! From an agent's end to what is reported: collect, scope, messages, verify, publish.
+//! From an agent's end to what is reported: collect, scope, messages, publish, verify.
+//!
+//! Work outside of an enforced scope is kept under the job's own ref and put on no branch.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -50,30 +52,33 @@ pub(super) struct Finding {
 pub(super) async fn verdict(under: &Under<'_>, finding: Finding, journal: &mut Journal) -> Result<Outcome, Trouble> {
     let collected = &finding.collected;
     collected.notes.iter().for_each(|note| journal.note(note));
-    let (branch, checkpoint) = save(under, collected).await?;
+    let outside = scope(under, collected)?;
+    let breaks = enforced(under) && !outside.is_empty();
+    let saved = save(under, collected, if breaks { Publish::Nothing } else { Publish::Branch }).await?;
     match &finding.course {
         Course::Silence => Ok(Outcome::Silence),
         Course::HandBack(why) => {
             let session = finding.conclusion.session_id.clone();
-            Ok(Outcome::Say(under.seat.hand_back(why, checkpoint, session)))
+            Ok(Outcome::Say(under.seat.hand_back(why, saved.checkpoint, session)))
         }
         Course::Anew => Err(Trouble::job(JobResult::AgentFailed, "the engine could not begin a session")),
         Course::Failed(failing) => {
             journal.note(&format!("{}: {}", failing.result, failing.message));
-            let proof = Proof { branch, checkpoint, outside: scope(under, collected)?, verify: None };
+            let proof = Proof { saved, outside, verify: None };
             Ok(say(under, &finding, Some(failing), proof))
         }
-        Course::Prove => {
-            let proof = Proof { branch, checkpoint, outside: scope(under, collected)?, verify: None };
-            prove(under, &finding, proof, journal).await
+        Course::Prove if breaks => {
+            let message = format!("changed outside its scope: {}", outside.join(", "));
+            let failing = Failing { result: JobResult::ScopeViolation, class: None, message };
+            let proof = Proof { saved, outside, verify: None };
+            Ok(say(under, &finding, Some(&failing), proof))
         }
+        Course::Prove => prove(under, &finding, Proof { saved, outside, verify: None }, journal).await,
     }
 }
 
 struct Proof {
-    /// Where the work is, when that is not the branch that was meant.
-    branch: Option<String>,
-    checkpoint: Option<Checkpoint>,
+    saved: Saved,
     outside: Vec<String>,
     verify: Option<VerifyEvidence>,
 }
@@ -84,13 +89,6 @@ async fn prove(
     mut proof: Proof,
     journal: &mut Journal,
 ) -> Result<Outcome, Trouble> {
-    let enforced =
-        under.seat.claimed.manifest.allowed_scope.as_ref().is_some_and(|scope| scope.mode == ScopeMode::Enforce);
-    if enforced && !proof.outside.is_empty() {
-        let message = format!("changed outside its scope: {}", proof.outside.join(", "));
-        let failing = Failing { result: JobResult::ScopeViolation, class: None, message };
-        return Ok(say(under, finding, Some(&failing), proof));
-    }
     let refused = &finding.collected.refused;
     if !refused.is_empty() {
         let message = refusal(under, refused);
@@ -112,7 +110,7 @@ async fn prove(
         Some(Checked::Interrupted(_)) => {
             let session = finding.conclusion.session_id.clone();
             let why = "the runner was asked to end while it verified";
-            return Ok(Outcome::Say(under.seat.hand_back(why, proof.checkpoint, session)));
+            return Ok(Outcome::Say(under.seat.hand_back(why, proof.saved.checkpoint, session)));
         }
         Some(Checked::HandedOver) => return Ok(Outcome::HandedOver),
     };
@@ -134,16 +132,42 @@ fn refusal(under: &Under<'_>, refused: &[String]) -> String {
     format!("messages of commits do not match `{pattern}`: {shown}{more}; the work is kept on its branch")
 }
 
-/// Puts the work on the job's branch and under its own ref, so that nothing that follows can lose it. The branch is named
-/// when it had to be another one: somebody else moved the one that was meant, or has it checked out.
-async fn save(under: &Under<'_>, collected: &Collected) -> Result<(Option<String>, Option<Checkpoint>), Trouble> {
+/// Where the work may be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Publish {
+    Branch,
+    /// Under the job's own ref alone.
+    Nothing,
+}
+
+/// Where the work lies.
+struct Saved {
+    checkpoint: Option<Checkpoint>,
+    /// The branch, when it had to be another one than was meant: somebody else moved that, or has it checked out.
+    branch: Option<String>,
+    /// What the branch stands at; none when nothing was published.
+    head: Option<String>,
+}
+
+/// Puts the work under its own ref, so that nothing that follows can lose it, and on the job's branch where it may be.
+async fn save(under: &Under<'_>, collected: &Collected, what: Publish) -> Result<Saved, Trouble> {
     let (workspace, collected) = (under.equipped.workspace.clone(), collected.clone());
     Ok(blocking(move || {
-        let published = if collected.differs_from_base { Some(publish(&workspace, &collected)?) } else { None };
-        let other = published.map(|published| published.branch).filter(|branch| branch != workspace.branch());
-        Ok::<_, WorkspaceError>((other, checkpoint(&workspace, "end of a run")?))
+        let branch = match what {
+            Publish::Branch if collected.differs_from_base => Some(publish(&workspace, &collected)?.branch),
+            Publish::Branch | Publish::Nothing => None,
+        };
+        Ok::<_, WorkspaceError>(Saved {
+            checkpoint: checkpoint(&workspace, "end of a run")?,
+            branch: branch.filter(|branch| branch != workspace.branch()),
+            head: (what == Publish::Branch).then(|| collected.head.to_string()),
+        })
     })
     .await?)
+}
+
+fn enforced(under: &Under<'_>) -> bool {
+    under.seat.claimed.manifest.allowed_scope.as_ref().is_some_and(|scope| scope.mode == ScopeMode::Enforce)
 }
 
 fn scope(under: &Under<'_>, collected: &Collected) -> Result<Vec<String>, Trouble> {
@@ -203,7 +227,7 @@ fn patch(under: &Under<'_>, finding: &Finding, failing: Option<&Failing>, proof:
         result: Some(failing.map_or(success, |failing| failing.result)),
         message: failing.map(|failing| under.mask.text(&failing.message)),
         error_class: failing.and_then(|failing| failing.class),
-        checkpoint: proof.checkpoint,
+        checkpoint: proof.saved.checkpoint,
         usage: Some(conclusion.usage).filter(|usage| *usage != Usage::UNKNOWN),
         evidence: Some(evidence),
         insights: Some(Insights {
@@ -215,8 +239,8 @@ fn patch(under: &Under<'_>, finding: &Finding, failing: Option<&Failing>, proof:
             read_bytes: record.and_then(|record| record.read_bytes),
             written_bytes: record.and_then(|record| record.written_bytes),
         }),
-        branch: proof.branch,
-        head_commit: Some(collected.head.to_string()),
+        branch: proof.saved.branch,
+        head_commit: proof.saved.head,
         session_id: conclusion.session_id.clone(),
         exit_code: record.and_then(|record| record.exit_code),
         diff: Some(collected.diff),

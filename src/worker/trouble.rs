@@ -157,4 +157,12 @@ mod tests {
              its last lines: fleet shim: cannot open agent.json"
         );
     }
+
+    #[test]
+    fn a_branch_that_is_not_ours_ends_the_run_as_protected() {
+        let refused = WorkspaceError::ProtectedBranch { name: "refs/heads/main".to_owned() };
+        let Trouble::Job(failing) = Trouble::from(refused) else { panic!("it is the job's trouble") };
+        assert_eq!(failing.result, JobResult::ProtectedBranch);
+        assert!(failing.message.contains("refs/heads/main"), "{}", failing.message);
+    }
 }

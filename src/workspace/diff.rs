@@ -7,6 +7,7 @@ use std::path::Path;
 
 use fleet_protocol::job::DiffStat;
 use git2::{Diff, DiffFindOptions, DiffOptions, Oid, Repository};
+use serde::{Deserialize, Serialize};
 
 use super::{
     error::{During, WorkspaceError},
@@ -64,7 +65,7 @@ pub(super) fn trees(repo: &Repository, from: Oid, to: Oid) -> Result<Diff<'_>, g
 }
 
 /// One file of a difference.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FileStat {
     /// Its new name, where it moved.
     pub(crate) path: String,

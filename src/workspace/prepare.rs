@@ -12,7 +12,7 @@ use super::{
     checkpoint::Work,
     clone::{self, HeadAt, Seat},
     error::{During, WorkspaceError},
-    folder,
+    folder, hook,
     program::{Git, Settings},
     record::{self, Record, Verdict},
     refs::{self, Expect},
@@ -256,6 +256,7 @@ impl Maker<'_> {
         };
         fs::create_dir(&area.tree).during("create", &area.tree)?;
         seat.make(&area.tree.join(".git"))?;
+        hook::name_the_job(&area.tree.join(".git"), &self.wanted.job)?;
         step(Step::Checkout);
         checkout(&area.tree, self.start).map_err(|error| self.blame(error))?;
         area.make_view(&objects, &exclude, shallow.as_deref())?;

@@ -7,8 +7,14 @@ use git2::{MergeOptions, Oid, Repository, Signature, Sort};
 
 use super::{
     error::{During, WorkspaceError},
-    source::Source,
+    source::{Identity, Source},
 };
+
+/// Who makes a merge, and for which job.
+pub(crate) struct Author<'a> {
+    pub(crate) identity: Identity,
+    pub(crate) job: &'a JobId,
+}
 
 /// How work stands to its base.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,20 +42,20 @@ pub(crate) fn newest_work(source: &Source, job: &JobId, known: Option<&str>) -> 
 }
 
 /// Merges the base into the work `commit` (hex), if the base has moved.
-pub(crate) fn bring_up_to_date(source: &Source, commit: &str) -> Result<Updated, WorkspaceError> {
+pub(crate) fn bring_up_to_date(source: &Source, commit: &str, author: &Author<'_>) -> Result<Updated, WorkspaceError> {
     let repo = source.repository()?;
     let unusable =
         |reason: &str| WorkspaceError::UnusableCheckpoint { commit: commit.to_owned(), reason: reason.to_owned() };
     let work = Oid::from_str(commit).map_err(|_| unusable("it is no commit id"))?;
     repo.find_commit(work).map_err(|error| unusable(error.message()))?;
-    match merged(&repo, source, work) {
+    match merged(&repo, source, work, author) {
         // Found out now or by the checkout: the work is not whole.
         Err(error) if error.code() == git2::ErrorCode::NotFound => Err(unusable(error.message())),
         merged => merged.during("merge the base in", &source.git_dir),
     }
 }
 
-fn merged(repo: &Repository, source: &Source, work: Oid) -> Result<Updated, git2::Error> {
+fn merged(repo: &Repository, source: &Source, work: Oid, author: &Author<'_>) -> Result<Updated, git2::Error> {
     let base = source.base_commit;
     let is_current = work == base || repo.graph_descendant_of(work, base)?;
     if is_current || repo.merge_base(work, base).is_err() {
@@ -69,9 +75,9 @@ fn merged(repo: &Repository, source: &Source, work: Oid) -> Result<Updated, git2
         return Ok(Updated::Conflicts(files));
     }
     let tree = repo.find_tree(index.write_tree_to(repo)?)?;
-    let author = Signature::now("fleet", "fleet@localhost")?;
-    let message = format!("Merge {} into the work so far", source.base);
-    Ok(Updated::Merged(repo.commit(None, &author, &author, &message, &tree, &[&ours, &theirs])?))
+    let who = Signature::now(&author.identity.name, &author.identity.email)?;
+    let message = format!("Merge {} into the work so far\n\nFleet-Job: {}\n", source.base, author.job);
+    Ok(Updated::Merged(repo.commit(None, &who, &who, &message, &tree, &[&ours, &theirs])?))
 }
 
 /// The commit (hex) that a ref means; empty when there is none.

@@ -14,7 +14,7 @@ use fleet_protocol::{
     Action, ErrorCode, Problem,
     api::{
         ActionRequest, ClaimRequest, EventsQuery, JobsQuery, LogAppend, LogPlace, LogsQuery, PatchJob, QueueStateQuery,
-        ReleaseRequest, RenewManyRequest, RenewRequest, SubmitQuery, VersionView,
+        ReleaseRequest, RenewManyRequest, RenewRequest, RunsQuery, SubmitQuery, VersionView,
     },
     route,
 };
@@ -155,8 +155,13 @@ async fn explain(State(service): Shared, Asker(caller): Asker, path: Segments) -
     look(path.job().map_err(Failure::from).and_then(|id| service.explain(&caller, &id)))
 }
 
-async fn runs(State(service): Shared, Asker(caller): Asker, path: Segments) -> Response {
-    look(path.job().map_err(Failure::from).and_then(|id| service.runs(&caller, &id)))
+async fn runs(
+    State(service): Shared,
+    Asker(caller): Asker,
+    path: Segments,
+    Asking(query): Asking<RunsQuery>,
+) -> Response {
+    look(path.job().map_err(Failure::from).and_then(|id| service.runs(&caller, &id, &query)))
 }
 
 async fn events(

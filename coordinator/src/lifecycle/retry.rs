@@ -32,7 +32,7 @@ pub(super) fn after_failure(job: &Job, result: JobResult, class: Option<ErrorCla
         return Next::Final;
     };
     // Exhaustion first: a policy with few tries ends in the dead letters even when all of them failed alike.
-    if job.attempts > policy.max {
+    if job.attempts > policy.most() {
         Next::Exhausted
     } else if job.repeated.as_ref().is_some_and(|repeated| repeated.times >= ALIKE) {
         Next::Alike

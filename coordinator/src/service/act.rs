@@ -1,9 +1,8 @@
 //! What a person does to a job.
 
-use fleet_protocol::{Action, ErrorCode, Job, JobId, Problem, api::ActionRequest, secret::Mask};
-use serde_json::json;
+use fleet_protocol::{Action, Job, JobId, api::ActionRequest, secret::Mask};
 
-use super::{Failure, Service, caller::Caller, change::Origin};
+use super::{Failure, Service, caller::Caller, change::Origin, report::check_rev};
 use crate::lifecycle::{self, Input};
 
 impl Service {
@@ -19,11 +18,7 @@ impl Service {
         let input = Input::Act { action, actor: caller.actor.clone(), reason, commit };
         self.change(caller, id, Origin::PERSON, |snapshot, now| {
             let job = &snapshot.job;
-            if expect_rev.is_some_and(|rev| rev != job.rev) {
-                let message = format!("the job changed meanwhile: it is {} now, at rev {}", job.stage, job.rev);
-                return Err(Problem::new(ErrorCode::Conflict, message)
-                    .with(json!({ "rev": job.rev, "stage": job.stage, "actions": job.actions })));
-            }
+            check_rev(expect_rev, job)?;
             lifecycle::step(job, snapshot.run.as_ref(), &input, now)
         })
         .await

@@ -34,6 +34,8 @@ pub struct Options {
     pub start_limit: Span,
     /// How long a run may be silent before it is shown as stalled; 10 min.
     pub stall_after: Span,
+    /// How long a job may wait for a dependency that no job is called before that is pointed out; 1 h.
+    pub unknown_dep_after: Span,
     /// When leases may expire first.
     pub grace: Grace,
     /// How long the output of finished jobs is kept.
@@ -57,6 +59,7 @@ impl Default for Options {
             reap_every: Span::from_secs(10),
             start_limit: Span::from_secs(120),
             stall_after: Span::from_secs(600),
+            unknown_dep_after: Span::from_secs(3600),
             grace: Grace::OneTtl,
             retention: Retention::default(),
             defaults: Defaults::default(),

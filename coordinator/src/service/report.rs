@@ -28,7 +28,10 @@ impl Service {
             // Where no factory's name comes with the call, the epoch alone proves who it is.
             let holder = caller.factory().or(holder(&snapshot.job)).unwrap_or_default().to_owned();
             let input = Input::Patch { factory: holder, patch: patch.clone() };
-            lifecycle::step(&snapshot.job, snapshot.run.as_ref(), &input, now)
+            let step = lifecycle::step(&snapshot.job, snapshot.run.as_ref(), &input, now)?;
+            // After the step, for a holder that was fenced off is to hear of that first.
+            check_rev(patch.expect_rev, &snapshot.job)?;
+            Ok(step)
         })
         .await
     }
@@ -123,6 +126,16 @@ fn prolong(caller: &Caller, job: &Job, input: &Input, now: Timestamp) -> Result<
 /// The factory that holds the job, or held it last.
 fn holder(job: &Job) -> Option<&str> {
     job.lease.as_ref().map(|lease| lease.holder_factory_id.as_str())
+}
+
+/// Refuses what was decided on a job that has changed since.
+pub(super) fn check_rev(expected: Option<u64>, job: &Job) -> Result<(), Problem> {
+    if expected.is_none_or(|rev| rev == job.rev) {
+        return Ok(());
+    }
+    let message = format!("the job changed meanwhile: it is {} now, at rev {}", job.stage, job.rev);
+    Err(Problem::new(ErrorCode::Conflict, message)
+        .with(json!({ "rev": job.rev, "stage": job.stage, "actions": job.actions })))
 }
 
 /// Refuses a factory that speaks with another's epoch.

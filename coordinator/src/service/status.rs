@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use fleet_protocol::{
-    Bucket, Job, Run, Stage,
+    Bucket, Job, Run, Span, Stage,
     api::{Alert, JobsQuery, RunningJob, StatusView},
     job::BlockReason,
     manifest::Priority,
@@ -18,6 +18,8 @@ use crate::{
 
 /// Jobs that are named by alerts of one kind.
 const NAMED: u32 = 50;
+/// Blocked jobs that are looked at for dependencies that no job is called.
+const BLOCKED: u32 = 200;
 
 impl Service {
     pub(crate) async fn status(self: &Arc<Self>, caller: &Caller) -> Result<StatusView, Failure> {
@@ -81,6 +83,10 @@ impl Service {
         for job in self.store.dep_failed_list(product, NAMED)? {
             alerts.extend(failed_dependencies(&job));
         }
+        // The longest-waiting ones are the first; that is enough to be told.
+        for candidate in self.store.blocked_page(Cursor::START, BLOCKED)? {
+            alerts.extend(self.unknown_dependency(&candidate.job).filter(|_| candidate.job.product == product));
+        }
         let query = JobsQuery { stage: Some(Stage::DeadLetter), ..JobsQuery::default() };
         for job in self.store.jobs_page(product, &query, 0, NAMED)?.items {
             alerts.push(Alert {
@@ -130,6 +136,22 @@ fn lacking_everywhere(job: &Job, factories: &[fleet_protocol::api::ClaimRequest]
     });
     let first = lacking.next()??;
     lacking.all(|other| other.is_some()).then_some(first)
+}
+
+impl Service {
+    /// A job that has waited long for a name that may be a slip of the pen.
+    fn unknown_dependency(&self, job: &Job) -> Option<Alert> {
+        let unknown = job.blocked_by.iter().find(|blocker| blocker.reason == BlockReason::Unknown)?;
+        let waited = Span::from_millis(millis_between(job.created_at, self.now()));
+        (waited > self.options.unknown_dep_after).then(|| Alert {
+            code: "unknown_dependency".to_owned(),
+            message: format!(
+                "`{}` ({}) waits for `{}`, which no job has been called for {}",
+                job.title, job.id, unknown.dep, self.options.unknown_dep_after
+            ),
+            jobs: vec![job.id.clone()],
+        })
+    }
 }
 
 fn failed_dependencies(job: &Job) -> Option<Alert> {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use fleet_protocol::{
     ErrorCode, Job, JobId, Problem, Stage,
-    api::{EventList, EventsQuery, JobList, JobsQuery, QueueState, QueueStateQuery, RunList},
+    api::{EventList, EventsQuery, JobList, JobsQuery, QueueState, QueueStateQuery, RunList, RunsQuery},
 };
 use tokio::time::Instant;
 
@@ -42,10 +42,18 @@ impl Service {
         Ok(JobList { jobs: page.items.into_iter().map(shown).collect(), next })
     }
 
-    /// The runs of a job.
-    pub(crate) fn runs(&self, caller: &Caller, id: &JobId) -> Result<RunList, Failure> {
+    /// A page of a job's runs.
+    pub(crate) fn runs(&self, caller: &Caller, id: &JobId, query: &RunsQuery) -> Result<RunList, Failure> {
+        let after = read_cursor(query.cursor.as_deref())?;
+        let length = usize::try_from(page_length(query.limit)?).unwrap_or(usize::MAX);
         self.load(&caller.product, id)?;
-        Ok(RunList { runs: self.store.runs_list(&caller.product, id)?, next: None })
+        // A job has few runs: read whole, a page costs what its first one would.
+        let mut runs = self.store.runs_list(&caller.product, id)?;
+        runs.retain(|run| i64::from(run.number) > after);
+        let more = runs.len() > length;
+        runs.truncate(length);
+        let next = runs.last().filter(|_| more).map(|run| run.number.to_string());
+        Ok(RunList { runs, next })
     }
 
     /// A page of a job's history.

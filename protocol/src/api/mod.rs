@@ -9,7 +9,7 @@ mod submit;
 mod view;
 
 pub use claim::{ClaimRequest, Claimed, EmptyReason, Health};
-pub use list::{EventList, EventsQuery, JobList, JobsQuery, ProjectList, RunList};
+pub use list::{EventList, EventsQuery, JobList, JobsQuery, ProjectList, RunList, RunsQuery};
 pub use log::{Encoding, LogAppend, LogAppended, LogChunk, LogPlace, LogStream, LogsQuery};
 pub use report::{
     ActionRequest, LeaseName, PatchJob, ReleaseRequest, RenewManyAnswer, RenewManyRequest, RenewRequest, Renewed,

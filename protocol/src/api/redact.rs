@@ -16,10 +16,11 @@ impl PatchJob {
     pub fn masked(self, mask: &Mask) -> Self {
         let Self { lease_epoch, stage, checkpoint, progress, result, usage, evidence, insights, message, .. } = self;
         let Self { engine, branch, base, base_commit, head_commit, session_id, error_class, .. } = self;
-        let Self { exit_code, diff, confinement, checkpoint_unusable, .. } = self;
+        let Self { exit_code, diff, confinement, checkpoint_unusable, expect_rev, .. } = self;
         let text = |text: Option<String>| text.map(|text| mask.text(&text));
         Self {
             lease_epoch,
+            expect_rev,
             stage,
             checkpoint,
             progress: progress.map(|it| Progress { status: text(it.status), ..it }),

@@ -26,6 +26,9 @@ pub struct ActionRequest {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PatchJob {
     pub lease_epoch: u64,
+    /// Refused with `conflict` unless the job still has this `rev`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect_rev: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<Stage>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

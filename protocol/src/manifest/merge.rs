@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     model::{DepsMode, Kind, Manifest, Priority},
-    policy::{CommandLine, ReviewPolicy},
+    policy::{Backoff, CommandLine, Retry, ReviewPolicy, Series},
 };
 use crate::{api::Origin, convention::CommitRule, front_matter::kebab_case, profile::Profile, project::Project};
 
@@ -18,6 +18,10 @@ pub struct Defaults {
     pub review_policy: Option<ReviewPolicy>,
     pub yolo: Option<bool>,
     pub commits: Option<CommitRule>,
+    /// Further runs of a task that wants to be tried again and does not say how often.
+    pub retry_max: Option<u32>,
+    /// What `backoff: exp` means.
+    pub backoff: Option<Series>,
 }
 
 /// A completed manifest, and where each field of it came from.
@@ -41,7 +45,8 @@ pub struct Givers<'a> {
 ///
 /// A field is taken whole: a job's `budget: {usd: 1}` replaces a profile's budget with all its ceilings. An empty list is
 /// a list left out. The default engine is used where nobody chose an engine, a class or preferences; where only a class was
-/// chosen, it is the preference. Priority, kind, deps-mode and review-policy always have a value afterwards.
+/// chosen, it is the preference. A retry policy that does not say how often, or waits `exp`, is completed. Priority, kind,
+/// deps-mode and review-policy always have a value afterwards.
 ///
 /// A job's `cwd` lies in the project's repository, so the two stand in for `repo`, which is then left open.
 pub fn merge(manifest: Manifest, givers: Givers<'_>) -> Effective {
@@ -103,9 +108,22 @@ impl Merge {
         from.value("review-policy", &mut m.review_policy, Some(review));
         from.value("yolo", &mut m.yolo, defaults.yolo.as_ref());
         from.value("commits", &mut m.commits, defaults.commits.as_ref());
+        if let Some(retry) = &mut m.retry {
+            complete(retry, defaults);
+        }
         from.value("priority", &mut m.priority, Some(&Priority::default()));
         from.value("kind", &mut m.kind, Some(&Kind::default()));
         from.value("deps-mode", &mut m.deps_mode, Some(&DepsMode::default()));
+    }
+}
+
+/// Writes the defaults into the policy itself: a job keeps to what it was taken in with.
+fn complete(retry: &mut Retry, defaults: &Defaults) {
+    retry.max.get_or_insert(defaults.retry_max.unwrap_or(Retry::MAX));
+    if let (Backoff::Exp, Some(series)) = (retry.backoff, defaults.backoff)
+        && series != Series::USUAL
+    {
+        retry.backoff = Backoff::Series(series);
     }
 }
 

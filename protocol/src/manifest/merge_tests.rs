@@ -97,7 +97,7 @@ fn defaults_fill_what_job_and_profile_leave_open() {
         verify: Some(CommandLine::Line("default".into())),
         review_policy: Some(ReviewPolicy::Manual),
         yolo: Some(true),
-        commits: None,
+        ..Defaults::default()
     };
     let effective = completed(Manifest::default(), None, &defaults);
     assert_eq!(effective.manifest.engine.as_deref(), Some("default"));
@@ -110,6 +110,22 @@ fn defaults_fill_what_job_and_profile_leave_open() {
     assert_eq!(effective.manifest.verify, Some(CommandLine::Line("profile".into())));
     assert_eq!(effective.manifest.yolo, Some(false));
     assert_eq!((effective.origins["verify"], effective.origins["yolo"]), (Origin::Profile, Origin::Job));
+}
+
+#[test]
+fn a_retry_policy_is_completed_by_the_configured_tries_and_waits() {
+    let series: Series = "10s x3 to 2m".parse().unwrap();
+    let defaults = Defaults { retry_max: Some(7), backoff: Some(series), ..Defaults::default() };
+    let retried =
+        |retry: Option<Retry>| completed(Manifest { retry, ..Manifest::default() }, None, &defaults).manifest.retry;
+    let expected = Retry { max: Some(7), backoff: Backoff::Series(series), ..Retry::default() };
+    assert_eq!(retried(Some(Retry::default())), Some(expected));
+    let own = Retry { max: Some(0), backoff: Backoff::Fixed(crate::Span::from_secs(5)), ..Retry::default() };
+    assert_eq!(retried(Some(own.clone())), Some(own), "what a task says itself holds");
+    assert_eq!(retried(None), None, "a task that wants no retry gets none");
+    let asked = Manifest { retry: Some(Retry::default()), ..Manifest::default() };
+    let usual = completed(asked, None, &Defaults::default());
+    assert_eq!(usual.manifest.retry.map(|retry| (retry.max, retry.backoff)), Some((Some(3), Backoff::Exp)));
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub use glob::{BadGlob, matcher};
 pub use merge::{Defaults, Effective, Givers, merge};
 pub use model::{DepsMode, Kind, Manifest, Priority, RuntimeName, Trust};
 pub use parse::{TaskFile, from_json, parse, validate, warnings};
-pub use policy::{Backoff, Budget, CommandLine, Limits, Retry, RetryOn, ReviewPolicy, Scope, ScopeMode};
+pub use policy::{Backoff, Budget, CommandLine, Limits, Retry, RetryOn, ReviewPolicy, Scope, ScopeMode, Series};
 pub(crate) use read::{refuse_secrets, secrets};
 pub(crate) use read_policy::{budget, capabilities, command, commits, engine_class, retry, review_policy, scope};
 pub use render::render;

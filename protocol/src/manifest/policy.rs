@@ -1,6 +1,6 @@
 //! The fields of a manifest that are more than a word or a list: commands, budgets, retries, reviews, scopes, limits.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, num::NonZeroU32, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -49,9 +49,10 @@ pub struct Budget {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Retry {
-    /// Further runs after the first; 3 when left out.
-    pub max: u32,
-    /// Wait before the first of them.
+    /// Further runs after the first. Left out, the defaults decide ([`merge`](super::merge) fills it in).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<u32>,
+    /// Wait before each of them.
     pub backoff: Backoff,
     /// Which failures; `RetryOn::DEFAULT` when left out.
     pub on: Vec<RetryOn>,
@@ -61,7 +62,17 @@ pub struct Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { max: 3, backoff: Backoff::Exp, on: RetryOn::DEFAULT.to_vec(), resume: true }
+        Self { max: None, backoff: Backoff::Exp, on: RetryOn::DEFAULT.to_vec(), resume: true }
+    }
+}
+
+impl Retry {
+    /// Further runs when neither a task nor the configuration says.
+    pub const MAX: u32 = 3;
+
+    /// Further runs after the first.
+    pub fn most(&self) -> u32 {
+        self.max.unwrap_or(Self::MAX)
     }
 }
 
@@ -71,20 +82,64 @@ impl Default for Retry {
 pub enum Backoff {
     /// The same wait each time.
     Fixed(Span),
-    /// 30 s, doubled each time, at most an hour.
+    /// `exp`: the series of the configuration; [`Series::USUAL`] where it has none.
     Exp,
+    /// `30s x2 to 1h`: this series.
+    Series(Series),
+}
+
+/// Waits that grow: the first, times the factor each time, up to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Series {
+    pub first: Span,
+    pub factor: NonZeroU32,
+    pub most: Span,
+}
+
+impl Series {
+    /// 30 s, doubled each time, at most an hour.
+    pub const USUAL: Self = Self {
+        first: Span::from_millis(30_000),
+        factor: NonZeroU32::new(2).expect("two is not zero"),
+        most: Span::from_millis(3_600_000),
+    };
+
+    /// The wait before retry number `n`, from 1.
+    pub fn wait(self, n: u32) -> Span {
+        let factor = u64::from(self.factor.get()).saturating_pow(n.saturating_sub(1));
+        Span::from_millis(self.first.millis().saturating_mul(factor).min(self.most.millis()))
+    }
+}
+
+impl fmt::Display for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} x{} to {}", self.first, self.factor, self.most)
+    }
+}
+
+impl FromStr for Series {
+    type Err = NotABackoff;
+    fn from_str(text: &str) -> Result<Self, NotABackoff> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let read = || match words[..] {
+            [first, factor, "to", most] => Some(Self {
+                first: first.parse().ok()?,
+                factor: factor.strip_prefix('x')?.parse().ok()?,
+                most: most.parse().ok()?,
+            }),
+            _ => None,
+        };
+        read().ok_or_else(|| NotABackoff(text.to_owned()))
+    }
 }
 
 impl Backoff {
     /// The wait before retry number `n`, from 1.
     pub fn wait(self, n: u32) -> Span {
-        const FIRST: u64 = 30_000;
-        const MOST: u64 = 3_600_000;
         match self {
             Self::Fixed(span) => span,
-            Self::Exp => Span::from_millis(
-                FIRST.saturating_mul(1u64.checked_shl(n.saturating_sub(1).min(31)).unwrap_or(u64::MAX)).min(MOST),
-            ),
+            Self::Exp => Series::USUAL.wait(n),
+            Self::Series(series) => series.wait(n),
         }
     }
 }
@@ -94,13 +149,14 @@ impl From<Backoff> for String {
         match backoff {
             Backoff::Fixed(span) => span.to_string(),
             Backoff::Exp => "exp".to_owned(),
+            Backoff::Series(series) => series.to_string(),
         }
     }
 }
 
 /// Text that is not a backoff.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no backoff: write a duration such as 30s, or exp")]
+#[error("`{0}` is no backoff: write a duration such as 30s, exp, or a series such as 30s x2 to 1h")]
 pub struct NotABackoff(String);
 
 impl FromStr for Backoff {
@@ -109,7 +165,7 @@ impl FromStr for Backoff {
         if text == "exp" {
             return Ok(Self::Exp);
         }
-        text.parse().map(Self::Fixed).map_err(|_| NotABackoff(text.to_owned()))
+        text.parse().map(Self::Fixed).or_else(|_| text.parse().map(Self::Series))
     }
 }
 
@@ -215,5 +271,16 @@ mod tests {
         let waits: Vec<u64> = (1..=9).map(|n| Backoff::Exp.wait(n).millis() / 1000).collect();
         assert_eq!(waits, [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]);
         assert_eq!(Backoff::Exp.wait(u32::MAX).millis(), 3_600_000);
+    }
+
+    #[test]
+    fn a_series_is_written_as_it_is_read_and_grows_as_it_says() {
+        let backoff: Backoff = "10s x3 to 2m".parse().unwrap();
+        let waits: Vec<u64> = (1..=4).map(|n| backoff.wait(n).millis() / 1000).collect();
+        assert_eq!(waits, [10, 30, 90, 120]);
+        assert_eq!(String::from(backoff), "10s x3 to 2m");
+        for wrong in ["10s x0 to 2m", "10s 3 to 2m", "x3", "10s x3 2m", "10s x3 to never"] {
+            assert!(wrong.parse::<Backoff>().is_err(), "{wrong}");
+        }
     }
 }

@@ -104,15 +104,15 @@ fn memory(reader: &mut Reader, key: &str, node: &Node) -> Option<ByteSize> {
 pub(crate) fn retry(reader: &mut Reader, key: &str, node: &Node) -> Option<Retry> {
     const MAX: &str = "a whole number";
     if let Content::Scalar(_) = node.content {
-        return reader.number(key, node, 0, MAX).map(|max| Retry { max, ..Retry::default() });
+        return reader.number(key, node, 0, MAX).map(|max| Retry { max: Some(max), ..Retry::default() });
     }
     let mut retry = Retry::default();
     for entry in reader.entries(key, node, &["max", "backoff", "on", "resume"]) {
         let (key, node) = (&format!("{key}.{}", entry.key.text), &entry.value);
         match entry.key.text.as_str() {
-            "max" => retry.max = reader.number(key, node, 0, MAX).unwrap_or(retry.max),
+            "max" => retry.max = reader.number(key, node, 0, MAX),
             "backoff" => {
-                let help = "write a duration such as 30s, or exp";
+                let help = "write a duration such as 30s, exp, or a series such as 30s x2 to 1h";
                 let backoff: Option<Backoff> = reader.parsed(key, node, "a backoff", help);
                 retry.backoff = backoff.unwrap_or(retry.backoff);
             }

@@ -1,6 +1,6 @@
 //! Arbitrary manifests and bodies for property tests: everything the rules allow.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroU32};
 
 use proptest::{collection::vec, option::of, prelude::*};
 use serde_json::Value;
@@ -167,9 +167,10 @@ fn policies() -> impl Strategy<Value = Manifest> {
             .prop_map(|approvals| ReviewPolicy::Quorum { approvals, reviewers: vec!["ann".into(), "Bo: x".into()] }),
     ];
     let scope = (vec(path(), 1..4), any_of(ScopeMode::ALL)).prop_map(|(paths, mode)| Scope { paths, mode });
-    let backoff =
-        prop_oneof![Just(Backoff::Exp), any::<u32>().prop_map(|ms| Backoff::Fixed(Span::from_millis(ms.into())))];
-    let retry = (any::<u32>(), backoff, vec(any_of(RetryOn::ALL), 1..4), any::<bool>())
+    let wait = || any::<u32>().prop_map(|ms| Span::from_millis(ms.into()));
+    let series = (wait(), any::<NonZeroU32>(), wait()).prop_map(|(first, factor, most)| Series { first, factor, most });
+    let backoff = prop_oneof![Just(Backoff::Exp), wait().prop_map(Backoff::Fixed), series.prop_map(Backoff::Series)];
+    let retry = (of(any::<u32>()), backoff, vec(any_of(RetryOn::ALL), 1..4), any::<bool>())
         .prop_map(|(max, backoff, on, resume)| Retry { max, backoff, on, resume });
     let budget = (of(amount()), of(1u64..), of(span())).prop_filter_map("says something", |(usd, tokens, wall)| {
         Some(Budget { usd, tokens, wall }).filter(|budget| *budget != Budget::default())

@@ -51,7 +51,7 @@ idempotency-key: nightly-2026-11-20
         timeout: Some(Span::from_secs(45 * 60)),
         budget: Some(Budget { wall: Some(Span::from_secs(1800)), usd: Some(2.5), tokens: Some(2_000_000) }),
         retry: Some(Retry {
-            max: 2,
+            max: Some(2),
             backoff: Backoff::Fixed(Span::from_secs(5)),
             on: vec![RetryOn::Timeout, RetryOn::Crash],
             resume: true,
@@ -100,7 +100,7 @@ fn text_is_taken_as_written() {
 
 #[test]
 fn short_forms_are_read() {
-    assert_eq!(manifest("retry: 2").retry, Some(Retry { max: 2, ..Retry::default() }));
+    assert_eq!(manifest("retry: 2").retry, Some(Retry { max: Some(2), ..Retry::default() }));
     assert_eq!(manifest("retry: {}").retry, Some(Retry::default()));
     assert_eq!(
         manifest("retry: {backoff: exp, resume: false}").retry,

@@ -36,7 +36,7 @@ pub(in crate::cli) async fn run(args: &Args, context: &Context) -> Result<ExitCo
     let named = context.job(&args.job).await?;
     // Asked for by its id it tells more.
     let job = context.client()?.job(&named.id).await?;
-    let runs = context.client()?.runs(&job.id).await?;
+    let runs = context.client()?.all_runs(&job.id, None).await?;
     let subject = Subject { job: &job, run: which(args, &runs)?, lines: args.lines };
     let diagnosis = diagnose(&subject, context).await?;
     if let Some(file) = &args.bundle {

@@ -103,6 +103,10 @@ fn verify() -> Box<dyn Scenario> {
 
 struct Scope {
     enforced: Value,
+    /// Branches of the one that broke an enforced scope, when its run had ended.
+    branches: String,
+    /// What was saved of it.
+    kept: String,
     warned: Value,
     inside: Value,
 }
@@ -116,7 +120,15 @@ fn see_scope(world: &World) -> Result<Scope, Stop> {
     let warned = scoped("warned", "warn", "write src/a.txt a\nwrite secret.txt b")?;
     let inside = scoped("inside", "enforce", "write src/a.txt a")?;
     world.run_once()?;
-    Ok(Scope { enforced: world.job(&enforced)?, warned: world.job(&warned)?, inside: world.job(&inside)? })
+    let branches = world.git(&["for-each-ref", "--format=%(refname)", &format!("refs/heads/fleet/{enforced}*")])?;
+    let kept = world.file_at(&format!("refs/fleet/wip/{enforced}"), "secret.txt")?;
+    Ok(Scope {
+        enforced: world.job(&enforced)?,
+        branches,
+        kept,
+        warned: world.job(&warned)?,
+        inside: world.job(&inside)?,
+    })
 }
 
 fn scope() -> Box<dyn Scenario> {
@@ -124,6 +136,10 @@ fn scope() -> Box<dyn Scenario> {
         .check("a change outside of an enforced scope fails the run and is named", |seen| {
             is(&seen.enforced["result"], "scope_violation")?;
             says(&seen.enforced.to_string(), &["secret.txt"])
+        })
+        .check("it is put on no branch, and kept all the same", |seen| {
+            is(&seen.branches, "")?;
+            is(&seen.kept, "b\n")
         })
         .check("outside of a scope that warns, it is reported only", |seen| {
             is(&seen.warned["stage"], "testing")?;

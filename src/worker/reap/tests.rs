@@ -52,6 +52,7 @@ impl Place {
             wall: Duration::from_secs(60),
             grace: Duration::from_secs(1),
             limits: Limits { number: 20, disk: 1 << 30 },
+            committer: None,
             bounds: Bounds {
                 start: Duration::from_secs(60),
                 silence: None,

@@ -21,7 +21,9 @@ fn an_agent_finds_the_base_on_its_branch_with_a_name_to_commit_under() {
     assert_eq!(agent(&workspace, ["describe", "--tags"]), "v1");
     assert_eq!(agent(&workspace, ["config", "user.email"]), "ann@example.org");
     assert_eq!(agent(&workspace, ["remote"]), "");
-    assert!(!workspace.tree().join(".git/hooks").exists());
+    let hooks = fs::read_dir(workspace.tree().join(".git/hooks")).unwrap();
+    let hooks: Vec<_> = hooks.map(|hook| hook.unwrap().file_name()).collect();
+    assert_eq!(hooks, ["prepare-commit-msg"], "none of the user's");
     agent(&workspace, ["fsck", "--strict"]);
 }
 

@@ -8,6 +8,7 @@ mod leftovers;
 mod limits;
 mod lives;
 mod messages;
+mod protected;
 mod saving;
 mod sources;
 mod together;

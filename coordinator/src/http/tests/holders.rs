@@ -55,6 +55,30 @@ on_both! {
         assert_eq!(log.body["size"], 0);
     }
 
+    async fn of_two_reports_that_expect_the_same_rev_one_is_taken_and_one_is_a_conflict(fleet: &Fleet) {
+        let (id, epoch) = fleet.building("x").await;
+        let rev = fleet.job(&id).await["rev"].as_u64().unwrap();
+        let report = |percent: f64| json!({ "leaseEpoch": epoch, "expectRev": rev, "progress": { "percent": percent } });
+        let (one, two) = (report(10.0), report(20.0));
+        let (one, two) = tokio::join!(fleet.patch(&id, &one), fleet.patch(&id, &two));
+        let mut codes = [one.status, two.status];
+        codes.sort();
+        assert_eq!(codes, [StatusCode::OK, StatusCode::CONFLICT]);
+        let (taken, refused) = if one.status == StatusCode::OK { (one, two) } else { (two, one) };
+        assert_eq!(refused.code(), "conflict");
+        assert_eq!(refused.body["error"]["details"]["rev"], rev + 1);
+        let job = fleet.job(&id).await;
+        assert_eq!((&job["rev"], &job["progress"]), (&json!(rev + 1), &taken.body["progress"]), "nothing of the other one");
+    }
+
+    async fn a_stale_holder_with_an_old_rev_hears_that_it_is_fenced_off(fleet: &Fleet) {
+        let (id, epoch) = fleet.building("x").await;
+        let rev = fleet.job(&id).await["rev"].clone();
+        fleet.act(&id, "requeue", &json!({})).await;
+        let late = fleet.patch(&id, &json!({ "leaseEpoch": epoch, "expectRev": rev, "stage": "building" })).await;
+        assert_eq!(late.code(), "fenced");
+    }
+
     async fn an_epoch_from_the_future_is_invalid(fleet: &Fleet) {
         let (id, epoch) = fleet.building("x").await;
         let before = fleet.job(&id).await;

@@ -5,6 +5,7 @@ mod fixture;
 mod holders;
 mod idempotency;
 mod output;
+mod processes;
 mod projects;
 mod refusals;
 mod retention;

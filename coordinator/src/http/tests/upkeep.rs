@@ -1,5 +1,6 @@
 //! What time brings: the reaper, and what another process left undone.
 
+use axum::http::StatusCode;
 use fleet_protocol::route;
 use serde_json::json;
 
@@ -23,6 +24,43 @@ on_both! {
         assert_eq!(fleet.job(&id).await, job);
         let expired = fleet.events(&id).await.into_iter().filter(|event| event == "lease_expired").count();
         assert_eq!(expired, 1);
+    }
+
+    async fn a_dependency_that_no_job_is_called_is_pointed_out_after_an_hour(fleet: &Fleet) {
+        let waiting = fleet.submitted("---\ndeps: [nobody]\n---\nx").await;
+        let told = async || {
+            let alerts = fleet.get(route::STATUS).await.body["alerts"].clone();
+            let alerts = alerts.as_array().unwrap().iter().filter(|alert| alert["code"] == "unknown_dependency");
+            alerts.map(|alert| alert["jobs"].clone()).collect::<Vec<_>>()
+        };
+        fleet.clock.advance(3600);
+        assert!(told().await.is_empty(), "its time is not over");
+        fleet.clock.advance(1);
+        assert_eq!(told().await, [json!([waiting])]);
+        fleet.submitted("---\nidempotency-key: nobody\n---\nx").await;
+        assert!(told().await.is_empty(), "somebody is called so now");
+        assert_eq!(fleet.job(&waiting).await["blockedBy"][0]["reason"], "pending");
+    }
+
+    async fn a_day_over_fifty_parked_jobs_changes_nothing_and_starts_nothing(fleet: &Fleet) {
+        for nth in 0..50 {
+            let (id, epoch) = fleet.building("---\nverify: ./check.sh\n---\nx").await;
+            match nth % 3 {
+                0 => fleet.prove(&id, epoch).await,
+                1 => drop(fleet.act(&id, "stop", &json!({})).await),
+                _ => drop(fleet.act(&id, "cancel", &json!({})).await),
+            }
+        }
+        let jobs = async || fleet.get(&format!("{}?limit=100", route::JOBS)).await.body;
+        let version = async || fleet.get(route::QUEUE_STATE).await.body;
+        let before = (jobs().await, version().await);
+        assert_eq!(before.0["jobs"].as_array().unwrap().len(), 50);
+        for _ in 0..24 * 60 {
+            fleet.clock.advance(60);
+            fleet.coordinator.tick().await;
+        }
+        assert_eq!(fleet.claim("f1").await.status, StatusCode::NO_CONTENT, "nothing starts");
+        assert_eq!((jobs().await, version().await), before);
     }
 
     async fn a_renewed_lease_is_left_alone(fleet: &Fleet) {

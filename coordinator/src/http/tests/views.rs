@@ -34,6 +34,42 @@ on_both! {
         assert_eq!(seen, expected);
     }
 
+    async fn two_hundred_that_wait_are_told_at_once_and_keep_nobody_waiting(fleet: &Fleet) {
+        let version = fleet.get(route::QUEUE_STATE).await.body["version"].clone();
+        let path = format!("{}?after={version}&waitMs=20000", route::QUEUE_STATE);
+        let waiting = futures_util::future::join_all((0..200).map(|_| fleet.get(&path)));
+        let others = async {
+            assert_eq!(fleet.get(route::HEALTH).await.status, StatusCode::OK);
+            assert_eq!(fleet.get(route::STATUS).await.status, StatusCode::OK);
+            fleet.submitted("x").await
+        };
+        let (told, _) = tokio::join!(waiting, others);
+        assert!(told.iter().all(|answer| answer.status == StatusCode::OK && answer.body["version"] != version));
+    }
+
+    async fn the_runs_of_a_job_come_in_pages(fleet: &Fleet) {
+        let id = fleet.submitted("x").await;
+        for _ in 0..5 {
+            let (_, epoch) = fleet.claimed("f1").await;
+            fleet.patch(&id, &json!({ "leaseEpoch": epoch, "stage": "building" })).await;
+            fleet.act(&id, "requeue", &json!({})).await;
+        }
+        let path = route::fill(route::JOB_RUNS, &[&id]);
+        let numbers = |body: &Value| -> Vec<u64> {
+            body["runs"].as_array().unwrap().iter().map(|run| run["number"].as_u64().unwrap()).collect()
+        };
+        let (mut seen, mut pages, mut cursor) = (Vec::new(), Vec::new(), String::new());
+        loop {
+            let page = fleet.get(&format!("{path}?limit=2{cursor}")).await.body;
+            seen.extend(numbers(&page));
+            pages.push(numbers(&page).len());
+            let Some(next) = page["next"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!((seen, pages), (vec![1, 2, 3, 4, 5], vec![2, 2, 1]));
+        assert_eq!(fleet.get(&format!("{path}?limit=0")).await.status, StatusCode::BAD_REQUEST);
+    }
+
     async fn jobs_are_found_by_what_is_asked(fleet: &Fleet) {
         let tagged = fleet.submitted("---\ntags: [ui, web]\npriority: high\nengine: claude\n---\nx").await;
         let plain = fleet.submitted("x").await;

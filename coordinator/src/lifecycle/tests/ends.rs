@@ -24,7 +24,7 @@ fn after(manifest: Manifest, result: JobResult, evidence: Option<Evidence>) -> W
 }
 
 fn retrying(max: u32, on: &[RetryOn]) -> Manifest {
-    let retry = Retry { max, backoff: Backoff::Fixed(Span::from_secs(5)), on: on.to_vec(), resume: true };
+    let retry = Retry { max: Some(max), backoff: Backoff::Fixed(Span::from_secs(5)), on: on.to_vec(), resume: true };
     Manifest { retry: Some(retry), ..verified() }
 }
 

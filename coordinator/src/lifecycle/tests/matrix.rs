@@ -162,8 +162,8 @@ fn manifests() -> Vec<Manifest> {
     vec![
         Manifest { allowed_scope: Some(scope), ..verified() },
         Manifest { review_policy: Some(ReviewPolicy::Manual), ..verified() },
-        Manifest { retry: Some(Retry { max: 5, ..Retry::default() }), ..verified() },
-        Manifest { retry: Some(Retry { max: 0, ..Retry::default() }), ..verified() },
+        Manifest { retry: Some(Retry { max: Some(5), ..Retry::default() }), ..verified() },
+        Manifest { retry: Some(Retry { max: Some(0), ..Retry::default() }), ..verified() },
     ]
 }
 

@@ -115,7 +115,7 @@ fn any_op() -> impl Strategy<Value = Op> {
 fn any_manifest() -> impl Strategy<Value = Manifest> {
     let retry = proptest::option::of((0..4u32, any::<bool>()).prop_map(|(max, exp)| {
         let backoff = if exp { Backoff::Exp } else { Backoff::Fixed(TTL) };
-        Retry { max, backoff, ..Retry::default() }
+        Retry { max: Some(max), backoff, ..Retry::default() }
     }));
     (retry, any::<bool>(), any::<bool>()).prop_map(|(retry, manual, hold)| Manifest {
         retry,
