@@ -50,10 +50,9 @@ fn commits_that_do_not_follow_are_reworded_and_nothing_else_of_them_changes() {
 
     let head = work.head.to_string();
     let base = workspace.base_commit().to_string();
-    assert_eq!(
-        log(&user, &base, &head, "%B"),
-        ["feat: add a\n", "chore: wip\n\nwip\n\nMore of it.\n", "fix: what c did\n"]
-    );
+    let trailer = format!("\n\nFleet-Job: {}\n", workspace.job());
+    let expected = ["feat: add a", "chore: wip\n\nwip\n\nMore of it.", "fix: what c did"];
+    assert_eq!(log(&user, &base, &head, "%B"), expected.map(|message| format!("{message}{trailer}")));
     for kept in ["%T", "%an %ae %ad", "%cn %ce %cd"] {
         assert_eq!(log(&user, &base, &head, kept), log(&user, &base, &last, kept), "{kept}");
     }
