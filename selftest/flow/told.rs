@@ -7,7 +7,7 @@ use crate::world::World;
 #[test]
 fn a_retry_is_told_the_result_the_commits_the_work_and_the_last_words_of_the_run_before() {
     let world = World::new();
-    let told = world.folder().join("told");
+    let told = world.shared().join("told");
     fs::create_dir_all(&told).expect("a folder");
     world.write("AGENTS.md", "Use tabs.\n");
     world.commit("notes");

@@ -53,12 +53,11 @@ fn after_a_kill_at_any_moment_a_restart_leaves_nothing_but_saved_work() {
         runner.wait().expect("the runner is gone");
 
         // A child that was forked and has not become its program yet holds the runner's lock for a moment longer.
-        let recovered = until("the lock to be free", || {
-            let recovered = world.run(&["recover", "-v"]);
-            (recovered.code != 7).then_some(recovered)
+        let again = until("the lock to be free", || {
+            let again = world.run(&["run", "--once", "-v"]);
+            (again.code != 7).then_some(again)
         });
-        let recovered = recovered.exits(0);
-        let at = format!("after kill {nth}: {}", recovered.stderr);
+        let at = format!("after kill {nth}: {}", again.exits(0).stderr);
         assert_eq!(names(&world, ".fleet/work"), Vec::<String>::new(), "{at}");
         assert_eq!(refs(&world, "refs/fleet/base"), Vec::<String>::new(), "{at}");
         until(&format!("every process to end, {at}"), || processes_of(world.folder()).is_empty().then_some(()));

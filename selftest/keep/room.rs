@@ -4,9 +4,9 @@ use std::{fs, path::PathBuf, process::Stdio};
 
 use serde_json::{Value, json};
 
-use crate::world::{World, until};
+use crate::world::{World, slay_all, until};
 
-/// A world with room for `limits`, in which a killed runner has left a workspace that cannot be saved for now: its
+/// A world with room for `limits`, in which runner and agent were killed and left a workspace that cannot be saved for now: its
 /// repository is not where it was. Gives the job, and where the repository has to go back from and to.
 fn crammed(limits: &str) -> (World, String, [PathBuf; 2]) {
     let world = World::new();
@@ -20,7 +20,8 @@ fn crammed(limits: &str) -> (World, String, [PathBuf; 2]) {
     let runner = runner.arg("run").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut runner = runner.spawn().expect("the runner starts");
     until("the agent to wait", || world.run(&["logs", &id]).stdout.contains("waiting").then_some(()));
-    runner.kill().expect("the runner lives");
+    // Its agent too: the next runner would go on with it.
+    slay_all(world.folder());
     runner.wait().expect("the runner is gone");
     fs::rename(&here, &away).expect("a repository can be moved");
     world.write("fleet.toml", &format!("[workspaces]\n{limits}\n"));

@@ -17,9 +17,9 @@ use serde_json::Value;
 
 use super::{
     INTERVAL,
-    victims::{launches, living, slay, slay_all},
+    victims::{launches, living},
 };
-use crate::world::{Output, World, processes_of, until};
+use crate::world::{Output, World, processes_of, slay, slay_all, until};
 
 /// Lines that a job's agent writes; it takes some seconds.
 pub(super) const LINES: u32 = 120;

@@ -1,14 +1,10 @@
-//! Finds and kills processes of a world, by the pids that their run folders name.
+//! Finds processes of a world, by the pids that their run folders name.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use serde_json::Value;
 
 use crate::world::processes_of;
@@ -41,24 +37,4 @@ pub(super) fn living(state: &Path, file: &str) -> Vec<i32> {
 fn belongs(pid: i32, state: &Path) -> bool {
     let world = state.parent().and_then(Path::parent).expect("the state lies in the world's repository");
     processes_of(world).iter().any(|line| line.split(' ').next() == Some(&pid.to_string()))
-}
-
-/// Kills the process; one that has just ended is no victim.
-pub(super) fn slay(pid: i32) {
-    match kill(Pid::from_raw(pid), Signal::SIGKILL) {
-        Ok(()) | Err(nix::errno::Errno::ESRCH) => {}
-        Err(error) => panic!("kill {pid}: {error}"),
-    }
-}
-
-/// Kills every process of the world until none is left.
-pub(super) fn slay_all(world: &Path) {
-    crate::world::until("every process of the world to be killed", || {
-        let pids: Vec<i32> = processes_of(world)
-            .iter()
-            .map(|line| line.split(' ').next().and_then(|pid| pid.parse().ok()).expect("a line begins with a pid"))
-            .collect();
-        pids.iter().for_each(|pid| slay(*pid));
-        pids.is_empty().then_some(())
-    });
 }

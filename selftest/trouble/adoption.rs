@@ -57,12 +57,12 @@ fn is_alive(pid: u32) -> bool {
 }
 
 fn go(world: &World) {
-    fs::write(world.folder().join("go"), "").expect("the way is free");
+    fs::write(world.shared().join("go"), "").expect("the way is free");
 }
 
 /// Submits an agent that counts until it may go on, and says who it is in a file of its own.
 fn submit_counting(world: &World, name: &str) -> String {
-    let folder = world.folder().display();
+    let folder = world.shared().display().to_string();
     let script = format!(
         "say héllo from {name}\n\
          run echo $PPID >> {folder}/{name}.pids\n\
@@ -83,7 +83,7 @@ fn until_counting(world: &World, id: &str) -> [PathBuf; 2] {
         (printed.contains("counting 3") && heard.stdout.contains("counting")).then_some(())
     });
     ["stdout", "stderr"].map(|stream| {
-        let kept = world.folder().join(format!("{id}.{stream}"));
+        let kept = world.shared().join(format!("{id}.{stream}"));
         fs::hard_link(of(stream), &kept).expect("a second name for the output");
         kept
     })
@@ -100,7 +100,7 @@ fn assert_as_if_nothing_had_happened(world: &World, id: &str, agent: u32, printe
     let said = json!([job["stage"], job["attempts"], job["runs"], job["leaseEpoch"], job["usage"]["inputTokens"]]);
     assert_eq!(said, json!(["testing", 1, 1, 1, 7]), "{job:#}");
     let name = job["title"].as_str().expect("a title");
-    let agents = fs::read_to_string(world.folder().join(format!("{name}.pids"))).expect("the agent said who it is");
+    let agents = fs::read_to_string(world.shared().join(format!("{name}.pids"))).expect("the agent said who it is");
     assert_eq!(agents.trim(), agent.to_string(), "one agent from the beginning to the end");
     for (stream, printed) in ["stdout", "stderr"].into_iter().zip(printed) {
         let (stored, printed) = (stored(world, id, stream), fs::read(printed).expect("what it printed"));
@@ -232,12 +232,12 @@ fn an_agent_that_was_killed_while_nobody_watched_costs_its_job_an_attempt() {
 fn a_verify_command_goes_on_under_the_next_runner_and_one_that_was_killed_is_done_again() {
     for (killed, farewell) in [(false, Signal::SIGKILL), (true, Signal::SIGKILL), (false, Signal::SIGUSR1)] {
         let world = World::new();
-        let folder = world.folder().display().to_string();
+        let folder = world.shared().display().to_string();
         let wait =
             format!("echo $$ >> {folder}/verifying; while ! test -f {folder}/go; do sleep 0.05; done; ./check.sh");
         let id = world.submit_script("verify", &format!("verify: {wait:?}\n"), "write done.txt yes");
         let mut runner = start(&world, &["run"]);
-        let said = || fs::read_to_string(world.folder().join("verifying")).unwrap_or_default();
+        let said = || fs::read_to_string(world.shared().join("verifying")).unwrap_or_default();
         let verifying: u32 = until("the verify command", || said().trim().parse().ok());
         signal(runner.id(), farewell);
         runner.wait().expect("the runner is gone");
@@ -435,7 +435,7 @@ fn secrets_stay_masked_whichever_runner_carries_the_log_and_wherever_it_was_cut_
 fn see_secrets_masked_after(farewell: Signal) {
     let world = World::new();
     world.write("fleet.toml", "[secrets]\nTOKEN = { env = \"MY_TOKEN\" }\n");
-    let go_file = world.folder().join("go").display().to_string();
+    let go_file = world.shared().join("go").display().to_string();
     let script = format!(
         "run echo \"whole $TOKEN\"\n\
          run printf \"half %.9s\" \"$TOKEN\"; while ! test -f {go_file}; do sleep 0.05; done; echo \"${{TOKEN#?????????}}\"\n\
@@ -448,7 +448,7 @@ fn see_secrets_masked_after(farewell: Signal) {
     until("the half of it", || fs::read_to_string(&spool).ok()?.ends_with("correct-h").then_some(()));
     let log = world.repo().join(".fleet/logs").join(&id).join("1.stdout");
     let masked = until("the masked line", || fs::read_to_string(&log).ok()?.find("whole ****"));
-    let kept = world.folder().join("kept");
+    let kept = world.shared().join("kept");
     fs::hard_link(&spool, &kept).expect("a second name for the output");
     signal(runner.id(), farewell);
     runner.wait().expect("the runner is gone");
@@ -483,7 +483,7 @@ fn a_runner_that_is_killed_at_any_moment_leaves_a_job_that_ends_exactly_once() {
     let mut taken_up = 0;
     for step in 0..24 {
         let name = format!("step-{step}");
-        let started = world.folder().join(format!("{name}.started"));
+        let started = world.shared().join(format!("{name}.started"));
         let script = format!("run echo x >> {}\nsay done by {name}\nwrite {name}.txt yes", started.display());
         let id = world.submit_script(&name, &format!("verify: test -f {name}.txt\n"), &script);
         let mut runner = start(&world, &["run", "--once"]);
@@ -541,7 +541,7 @@ fn a_last_word_that_was_not_heard_is_said_by_the_next_runner() {
 #[test]
 fn a_log_goes_on_where_it_was_although_the_agent_cut_its_file() {
     let world = World::new();
-    let folder = world.folder().display().to_string();
+    let folder = world.shared().display().to_string();
     let wait = |file: &str| format!("while ! test -f {folder}/{file}; do sleep 0.05; done");
     let script = format!(
         "run echo long before it was cut >&2; {}; : > /dev/stderr; echo between >&2; {}; echo after >&2\nwrite done.txt yes",
@@ -555,7 +555,7 @@ fn a_log_goes_on_where_it_was_although_the_agent_cut_its_file() {
         until(text, || fs::read_to_string(&log).ok()?.contains(text).then_some(()));
     };
     until_stored("long before it was cut\n");
-    fs::write(world.folder().join("cut"), "").expect("the way is free");
+    fs::write(world.shared().join("cut"), "").expect("the way is free");
     until_stored("between\n");
     end_at_once(runner);
     go(&world);
@@ -569,7 +569,7 @@ fn what_an_agent_told_its_first_runner_counts_with_the_next_one() {
     let world = World::new();
     world.write("done.txt", "yes\n");
     world.commit("done before");
-    let wait = format!("run echo counting; while ! test -f {}/go; do sleep 0.05; done", world.folder().display());
+    let wait = format!("run echo counting; while ! test -f {}/go; do sleep 0.05; done", world.shared().display());
     let script = format!("FLEET_NO_CHANGES {{\"reason\": \"it says yes already\"}}\n{wait}");
     let id = world.submit_script("told", "verify: ./check.sh\n", &script);
     let runner = start(&world, &["run"]);

@@ -25,7 +25,7 @@ fn of_sixty_finished_jobs_the_oldest_ten_are_archived_and_a_running_one_is_left_
     let ids: BTreeSet<String> = submitted.lines().map(str::to_owned).collect();
     world.run_once();
     assert_eq!(folders(&world, ".fleet/runs"), ids);
-    let gate = world.folder().join("gate");
+    let gate = world.shared().join("gate");
     let script = format!("run while [ ! -e {} ]; do sleep 0.05; done\nwrite done.txt yes", gate.display());
     let running = world.submit_script("running", "verify: ./check.sh\n", &script);
     let mut runner = world.fleet();

@@ -11,7 +11,7 @@ fn the_timer_saves_a_running_agent_s_work_again_and_again_and_touches_nothing_el
     let world = World::new();
     world.write("fleet.toml", "[worker]\ncheckpoint = \"100ms\"\n");
     let before = (world.git(&["rev-parse", "main"]), world.git(&["status", "--porcelain", "--", "README.md"]));
-    let [first, second] = ["first", "second"].map(|name| world.folder().join(name));
+    let [first, second] = ["first", "second"].map(|name| world.shared().join(name));
     let wait = |gate: &std::path::Path| format!("run while [ ! -e {} ]; do sleep 0.05; done", gate.display());
     let script =
         format!("write one.txt one\n{}\nwrite two.txt two\n{}\nwrite done.txt yes", wait(&first), wait(&second));

@@ -18,7 +18,7 @@ fn start(world: &World, args: &[&str]) -> Child {
 
 /// Jobs whose agents sign in, count who is there, wait for the gate, and sign out.
 fn crowd(world: &World, jobs: usize) -> PathBuf {
-    let room = world.folder().join("room");
+    let room = world.shared().join("room");
     fs::create_dir_all(room.join("here")).expect("a room");
     let script = format!(
         "run cd {} && mkdir here/$FLEET_JOB && ls here | wc -l >> counts && while [ ! -e gate ]; do sleep 0.05; done; \
@@ -69,7 +69,7 @@ fn with_two_seats_there_are_never_more_than_two() {
 #[test]
 fn two_agents_at_once_share_no_folder_and_no_variable_of_their_run() {
     let world = World::new();
-    let room = world.folder().join("room");
+    let room = world.shared().join("room");
     fs::create_dir_all(&room).expect("a room");
     let script = format!(
         "run (pwd -P; echo $TMPDIR; echo $FLEET_JOB; git rev-parse --absolute-git-dir) > {0}/$FLEET_JOB.part && \
@@ -94,7 +94,7 @@ fn two_agents_at_once_share_no_folder_and_no_variable_of_their_run() {
 #[test]
 fn two_fleets_with_homes_of_their_own_run_side_by_side() {
     let world = World::new();
-    let gate = world.folder().join("gate");
+    let gate = world.shared().join("gate");
     let homes = ["one", "two"].map(|name| world.folder().join(name));
     let here = |home: &Path, args: &[&str]| {
         let mut fleet = world.fleet();

@@ -2,6 +2,14 @@
 
 use std::{fs, path::Path};
 
+use nix::{
+    errno::Errno,
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use super::until;
+
 /// `pid command line` of every living process whose environment names `place` or whose folder is below it.
 pub(crate) fn processes_of(place: &Path) -> Vec<String> {
     let mark = place.to_string_lossy().into_owned();
@@ -23,4 +31,23 @@ pub(crate) fn processes_of(place: &Path) -> Vec<String> {
         }
     }
     found
+}
+
+/// Kills a process; one that has just ended is no victim.
+pub(crate) fn slay(pid: i32) {
+    match kill(Pid::from_raw(pid), Signal::SIGKILL) {
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(error) => panic!("kill {pid}: {error}"),
+    }
+}
+
+/// Kills every process of `place` until none is left.
+pub(crate) fn slay_all(place: &Path) {
+    until("every process of the world to be killed", || {
+        let pid =
+            |line: &String| line.split(' ').next().and_then(|pid| pid.parse().ok()).expect("a line begins with a pid");
+        let pids: Vec<i32> = processes_of(place).iter().map(pid).collect();
+        pids.iter().for_each(|pid| slay(*pid));
+        pids.is_empty().then_some(())
+    });
 }

@@ -7,5 +7,5 @@ mod leftovers;
 mod place;
 
 pub(crate) use command::{Output, until, until_within};
-pub(crate) use leftovers::processes_of;
+pub(crate) use leftovers::{processes_of, slay, slay_all};
 pub(crate) use place::World;
