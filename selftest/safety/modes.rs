@@ -44,6 +44,7 @@ fn open_handed(world: &World, arguments: &str) -> Output {
 #[test]
 fn state_files_are_their_owner_s_alone_whatever_the_umask() {
     let world = World::new();
+    world.write("fleet.toml", "[confinement]\nmode = \"off\"\n");
     // While it runs, its run folder is looked at from within: the agent lists it for us.
     let look = "run ls -lR \"$(dirname $(dirname $TMPDIR))\" > listing.txt; stat -c '%a %n' $TMPDIR $(dirname $TMPDIR) $(dirname $TMPDIR)/* > modes.txt";
     let task = format!(

@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::world::{Output, World, until};
+use crate::world::{Output, World, slay_all, until};
 
 const TRAPS: &str = include_str!("traps.sh");
 
@@ -34,7 +34,8 @@ impl Trapped {
         let script = format!("#!/bin/sh\nset -e\ntraps() {{ MARKS='{marks}' sh '{}'; }}\n{script}\n", traps.display());
         self.world.write("agent.sh", &script);
         self.world.make_executable("agent.sh");
-        let config = "[engines.shell]\ncommand = [\"./agent.sh\"]\nprompt = \"stdin\"\n[worker]\ncheckpoint = \"1s\"\n";
+        // Reading has to be safe where nothing confines the agent.
+        let config = "[engines.shell]\ncommand = [\"./agent.sh\"]\nprompt = \"stdin\"\n[worker]\ncheckpoint = \"1s\"\n[confinement]\nmode = \"off\"\n";
         self.world.write("fleet.toml", config);
     }
 
@@ -168,7 +169,7 @@ fn nothing_is_executed_when_the_runner_died_and_the_work_is_taken_back() {
     let id = trapped.submit();
     let mut runner = world.fleet().arg("run").stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a runner");
     until("the work is saved", || (!world.job(&id)["checkpoint"].is_null()).then_some(()));
-    runner.kill().expect("it lives");
+    slay_all(world.folder());
     runner.wait().expect("it ended");
     world.run(&["recover"]).exits(0);
     let branch = world.run(&["recover", &id]).exits(0).line();

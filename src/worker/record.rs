@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_variable_that_holds_a_secret_is_kept_apart() {
-        let environment = [("PATH", "/bin"), ("KEY", "s3cret"), ("URL", "https://u:s3cret@host")];
+        let environment = [("PATH", "/bin"), ("KEY", "s3cret"), ("URL", "https://me:s3cret@host")];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let (plain, hidden) = Values::split(environment, &["s3cret".to_owned()]);
         assert_eq!(plain.keys().collect::<Vec<_>>(), ["PATH"]);

@@ -1,8 +1,9 @@
 //! What a workspace is of, kept beside it so that a worker that starts later can go on.
 
 use std::{
-    fs::{self, File},
+    fs::{self, OpenOptions},
     io::Write,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -80,7 +81,8 @@ pub(super) fn save(path: &Path, value: &impl Serialize) -> Result<(), WorkspaceE
     let text =
         serde_json::to_vec_pretty(value).map_err(|source| WorkspaceError::Record { path: path.to_owned(), source })?;
     let new = path.with_extension("new");
-    let mut file = File::create(&new).during("create", &new)?;
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new).during("create", &new)?;
     file.write_all(&text).during("write", &new)?;
     file.sync_all().during("write", &new)?;
     fs::rename(&new, path).during("write", path)

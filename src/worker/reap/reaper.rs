@@ -1,6 +1,6 @@
 //! Looks at what lies about, asks whose it is, and takes away what may go.
 
-use std::{path::Path, sync::Arc};
+use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc};
 
 use fleet_protocol::{ErrorCode, Job, JobId, Problem, Stage};
 use jiff::{Timestamp, ToSpan};
@@ -76,7 +76,7 @@ impl Reaper {
         if is_due(&stamp, now) {
             reaped.extend(self.finished(Mode::Remove).await?);
             if self.goes_on()
-                && let Err(error) = std::fs::write(&stamp, now.to_string())
+                && let Err(error) = note(&stamp, now)
             {
                 tracing::warn!(path = %stamp.display(), %error, "the next round comes sooner than it needs to");
             }
@@ -199,6 +199,12 @@ fn processes(runs: &Path) -> Processes {
     let folders = std::fs::read_dir(runs).into_iter().flatten().flatten().map(|run| run.path());
     let any = folders.into_iter().any(|run| launches(&run).iter().any(|launch| alive(launch)));
     if any { Processes::Alive } else { Processes::Gone }
+}
+
+/// Writes down when the last round was, for this user alone.
+fn note(stamp: &Path, now: Timestamp) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(stamp)?;
+    file.write_all(now.to_string().as_bytes())
 }
 
 /// Whether the last round was long ago, never was, or lies ahead of the clock.
