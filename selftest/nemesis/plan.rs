@@ -39,9 +39,6 @@ impl Plan {
 
 impl Moment {
     fn thrown(dice: &mut Dice) -> Self {
-        // A third of the kills come while things start, the others while they run.
-        let most = if dice.roll(3) == 0 { 400 } else { 4_000 };
-        let after = Duration::from_millis(dice.roll(most));
         let target = match dice.roll(10) {
             0..=3 => Target::Runner,
             4 | 5 => Target::Shim,
@@ -49,6 +46,14 @@ impl Moment {
             8 => Target::Everything { and_the_clones: false },
             _ => Target::Everything { and_the_clones: true },
         };
+        let (least, most) = match target {
+            // Long enough for work that has to be saved by then.
+            Target::Everything { .. } => (3_500, 6_000),
+            // A third of the others come while things start.
+            _ if dice.roll(3) == 0 => (0, 400),
+            _ => (0, 4_000),
+        };
+        let after = Duration::from_millis(least + dice.roll(most - least));
         Self { after, target, chance: dice.next() }
     }
 }

@@ -1,6 +1,6 @@
 //! The documents say what is so: links lead somewhere, and lists are those of the program.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use fleet_protocol::{ErrorCode, ExitCode, JobResult, api::EmptyReason};
 
@@ -151,5 +151,37 @@ fn weights_and_limits_in_the_pages_are_the_defaults() {
         let value = default(key);
         let says = read(page).contains(&format!("`{key}`, {value}"));
         assert!(says, "{page} must say: `{key}`, {value}");
+    }
+}
+
+#[test]
+fn the_tests_that_keep_the_promises_of_the_security_page_are_there() {
+    let root = root();
+    let mut sources = String::new();
+    for folder in ["src", "protocol", "coordinator", "selftest"] {
+        gather(&root.join(folder), &mut sources);
+    }
+    let page = read("docs/security.md");
+    let table = page.split("| promise | planted bug | caught by |").nth(1).expect("the table");
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let mut named = 0;
+    for row in rows {
+        let caught_by = row.trim_end_matches([' ', '|']).rsplit(" | ").next().expect("a last column");
+        for name in caught_by.split('`').skip(1).step_by(2) {
+            assert!(sources.contains(&format!("fn {name}(")), "no test is called {name}");
+            named += 1;
+        }
+    }
+    assert!(named > 30, "{named} tests are named");
+}
+
+/// All Rust sources below a folder, one after another.
+fn gather(folder: &Path, sources: &mut String) {
+    for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        if entry.is_dir() {
+            gather(&entry, sources);
+        } else if entry.extension().is_some_and(|extension| extension == "rs") {
+            sources.push_str(&std::fs::read_to_string(&entry).expect("a source"));
+        }
     }
 }
