@@ -49,7 +49,7 @@ pub struct Budget {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Retry {
-    /// Further runs after the first. Left out, the defaults decide ([`merge`](super::merge) fills it in).
+    /// Further runs after the first. Left out, the defaults decide ([`merge`](super::merge()) fills it in).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<u32>,
     /// Wait before each of them.
