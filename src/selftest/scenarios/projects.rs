@@ -134,7 +134,7 @@ fn commits() -> Box<dyn Scenario> {
             is(&seen.reworded["stage"], "testing")?;
             is(&seen.subjects, "feat: add a\nfix: say yes\nfix: reworded")
         })
-        .check("the old message is kept below the new first line", |seen| is(&seen.body, "say yes"))
+        .check("the old message is kept below the new first line", |seen| is(&seen.body.starts_with("say yes\n"), true))
         .check("commits that were there before are not touched", |seen| is(&seen.base, "first"))
         .check("where the task says refuse, the run fails with the commits at fault, and its work is kept", |seen| {
             is(&seen.refused["stage"], "dead_letter")?;

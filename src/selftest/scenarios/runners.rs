@@ -169,13 +169,14 @@ struct TakenUp {
 }
 
 fn see_taken_up(world: &World) -> Result<TakenUp, Stop> {
-    let folder = world.folder().display();
+    let (folder, shared) = (world.folder().display(), world.shared());
+    let shared = shared.display();
     let wait = format!(
-        "say begun\nrun echo $PPID >> {folder}/agents; while ! test -f {folder}/go; do echo on; sleep 0.05; done"
+        "say begun\nrun echo $PPID >> {shared}/agents; while ! test -f {folder}/go; do echo on; sleep 0.05; done"
     );
     let id = world.submit(&task("long").checked().does(&format!("{wait}\nwrite done.txt yes\nsay ended")))?;
     let runner = world.fleet(&["run"]).start()?;
-    let agents = world.folder().join("agents");
+    let agents = world.shared().join("agents");
     let said = world.until_file(&agents)?;
     let agent: i32 = said.trim().parse().map_err(|_| Stop::because(format!("`{said}` is no process id")))?;
     runner.signal(Signal::SIGKILL)?;
