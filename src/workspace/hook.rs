@@ -25,6 +25,8 @@ fn script(job: &JobId) -> String {
     format!(
         "#!/bin/sh\n\
          # Written by fleet: a commit says which job it belongs to.\n\
+         # Older gits put the trailer right below a line that has no end.\n\
+         [ -z \"$(tail -c 1 \"$1\")\" ] || echo >> \"$1\"\n\
          git interpret-trailers --in-place --if-exists doNothing --trailer 'Fleet-Job: {job}' \"$1\" || :\n"
     )
 }
