@@ -16,4 +16,4 @@ mod privileges;
 pub(crate) use kernel::{KernelError, Support, confine_this_thread, support};
 pub(crate) use level::{Level, Mode, NotConfined};
 pub(crate) use places::{credentials, expanded};
-pub(crate) use policy::{Grounds, Policy, RealDisk, too_wide};
+pub(crate) use policy::{Grounds, Policy, RealDisk, too_wide, within};

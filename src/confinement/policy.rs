@@ -98,8 +98,18 @@ impl Maker<'_> {
         let mut write: Vec<PathBuf> = grounds.own_write.iter().filter_map(|path| self.disk.real(path)).collect();
         write.extend(SYSTEM_WRITE.iter().filter_map(|path| self.disk.real(Path::new(path))));
         let fixed = [grounds.sealed, grounds.kept].concat();
-        for granted in grounds.engine.iter().chain(grounds.write) {
+        for granted in grounds.write {
             write.extend(self.granted(granted, &fixed));
+        }
+        for place in grounds.engine {
+            // Someone's home folder may be their repository; the engine needs its folder there all the same.
+            let place_now = real(self.disk, place);
+            let lies_in = |kept: &PathBuf| {
+                let kept = real(self.disk, kept);
+                place_now != kept && place_now.starts_with(kept)
+            };
+            let beside = grounds.kept.iter().filter(|kept| !lies_in(kept)).chain(grounds.sealed).cloned();
+            write.extend(self.granted(place, &beside.collect::<Vec<_>>()));
         }
         let mut read: Vec<PathBuf> = grounds.own_read.iter().filter_map(|path| self.disk.real(path)).collect();
         read.extend(grounds.read.iter().flat_map(|granted| self.granted(granted, grounds.sealed)));
@@ -202,6 +212,12 @@ pub(crate) fn too_wide(
         at_home.or_else(|| protected.iter().find(|path| path.starts_with(&wide) && **path != wide)).cloned()
     };
     grants.iter().filter_map(|grant| Some((grant.clone(), takes(grant)?))).collect()
+}
+
+/// The first grant that lies in one of the `kept` places, and which.
+pub(crate) fn within(grants: &[PathBuf], kept: &[PathBuf], disk: &dyn Disk) -> Option<(PathBuf, PathBuf)> {
+    let holder = |grant: &PathBuf| kept.iter().find(|kept| real(disk, grant).starts_with(real(disk, kept))).cloned();
+    grants.iter().find_map(|grant| Some((grant.clone(), holder(grant)?)))
 }
 
 /// The real path, or the path itself where there is nothing yet.

@@ -273,3 +273,36 @@ const WIDE: &[&str] = &[
     "/home/ann/.claude",
 ];
 const PLANTED: &[&str] = &["/home/ann/.claude/a", "/home/ann/.codex/b", "/home/ann/.cache/tool"];
+
+#[test]
+fn an_engine_has_its_folder_although_the_home_is_a_checkout_and_no_grant_opens_one() {
+    let kept = paths(&[HOME, "/home/ann/tasks"]);
+    let grounds = Grounds {
+        home: Some(Path::new(HOME)),
+        path: "",
+        own_write: paths(&["/home/ann/.fleet/work/J/tree"]),
+        own_read: Vec::new(),
+        tree: Path::new("/home/ann/.fleet/work/J/tree"),
+        program: None,
+        engine: &paths(&["/home/ann/.claude"]),
+        read: &[],
+        write: &paths(&["/home/ann/repo"]),
+        closed: &[],
+        sealed: &paths(&["/home/ann/.fleet"]),
+        kept: &kept,
+    };
+    let policy = Policy::of(&grounds, &machine());
+    assert!(covers(&policy.write, "/home/ann/.claude/sessions"), "{policy:?}");
+    assert!(!covers(&policy.write, "/home/ann/repo/README.md"), "{policy:?}");
+    // Its home set to the checkout itself opens nothing.
+    let policy = Policy::of(&Grounds { engine: &paths(&[HOME]), ..grounds }, &machine());
+    assert!(!covers(&policy.write, "/home/ann/repo/README.md"), "{policy:?}");
+}
+
+#[test]
+fn a_grant_within_a_checkout_is_named_with_what_holds_it() {
+    let found = |grant: &str| within(&paths(&[grant]), &paths(&["/home/ann/repo"]), &machine());
+    assert_eq!(found("/home/ann/repo/shared"), Some(("/home/ann/repo/shared".into(), "/home/ann/repo".into())));
+    assert_eq!(found("/home/ann/repository"), None);
+    assert_eq!(found("/srv/models"), None);
+}

@@ -7,7 +7,7 @@ use fleet_protocol::{ExitCode, Span};
 use super::{embedded, fault::Fault};
 use crate::{
     config::{self, Config},
-    confinement::{Level, NotConfined, RealDisk, credentials, expanded, support, too_wide},
+    confinement::{Level, NotConfined, RealDisk, credentials, expanded, support, too_wide, within},
     engine::{Catalogue, DefinitionPatch},
     runtime::{Ceilings, Grouping},
     worker::{self, Bounds, Confinement, Options},
@@ -64,8 +64,17 @@ fn confinement(config: &Config, engines: &Catalogue) -> Result<Confinement, Faul
         let message = format!("confinement: {} is too wide, it takes {} along", grant.display(), taken.display());
         return Err(Fault::new(ExitCode::Usage, message, Some("name the folders in it that runs really need")));
     }
+    let kept = vec![place.queue.clone(), place.root.clone()];
+    if let Some((grant, holder)) = within(&settings.write, &kept, &RealDisk) {
+        let message = format!("confinement: {} lies in {}, which no run writes to", grant.display(), holder.display());
+        return Err(Fault::new(
+            ExitCode::Usage,
+            message,
+            Some("a run has a clone of its own; name a folder elsewhere"),
+        ));
+    }
     let (read, write) = (settings.read.clone(), settings.write.clone());
-    Ok(Confinement { level, read, write, kept: vec![place.queue.clone(), place.root.clone()] })
+    Ok(Confinement { level, read, write, kept })
 }
 
 /// What protects the user from runs on this machine.

@@ -3,7 +3,10 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use fleet_protocol::JobId;
@@ -64,8 +67,8 @@ pub(crate) fn let_go_of_base(git_dir: &Path, job: &JobId, mode: Retire) -> Resul
 pub(super) fn move_away(dir: &Path) -> Result<Trash, WorkspaceError> {
     static NTH: AtomicU64 = AtomicU64::new(0);
     let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let (process, nth) = (std::process::id(), NTH.fetch_add(1, Ordering::Relaxed));
-    let gone = dir.with_file_name(format!("{GONE}{process}-{nth}-{name}"));
+    let (process, nth) = (this_process(), NTH.fetch_add(1, Ordering::Relaxed));
+    let gone = dir.with_file_name(format!("{GONE}{process:016x}-{nth}-{name}"));
     fs::rename(dir, &gone).during("move away", dir)?;
     Ok(Trash(gone))
 }
@@ -73,7 +76,13 @@ pub(super) fn move_away(dir: &Path) -> Result<Trash, WorkspaceError> {
 /// Whether a folder of this name waits to be deleted, and then whether this process moved it away.
 pub(super) fn is_trash(name: &str) -> Option<bool> {
     let rest = name.strip_prefix(GONE)?;
-    Some(rest.split('-').next() == Some(std::process::id().to_string().as_str()))
+    Some(rest.split('-').next() == Some(format!("{:016x}", this_process()).as_str()))
+}
+
+/// A number that no other process has: a pid comes again, in a container with each start.
+fn this_process() -> u64 {
+    static NUMBER: OnceLock<u64> = OnceLock::new();
+    *NUMBER.get_or_init(|| getrandom::u64().expect("the system gives randomness"))
 }
 
 impl Trash {

@@ -30,6 +30,15 @@ on_both! {
         assert_eq!(body.headers["content-type"], "text/markdown; charset=utf-8");
     }
 
+    async fn a_job_that_is_submitted_again_without_its_lock_waits_behind_nobody(fleet: &Fleet) {
+        fleet.submitted("---\nlock: L\n---\n# First\n").await;
+        let text = |lock: &str| format!("---\nidempotency-key: again\n{lock}---\n# Second\n");
+        let id = fleet.submitted(&text("lock: L\n")).await;
+        fleet.claimed("f1").await;
+        assert_eq!(fleet.task(&text("")).await.status, StatusCode::OK, "its content is replaced");
+        assert_eq!(fleet.claimed("f1").await.0, id);
+    }
+
     async fn json_is_taken_like_a_task_file(fleet: &Fleet) {
         let answer = fleet.post(route::JOBS, &json!({ "title": "Fix it", "body": "Now.", "priority": 1 })).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer.body);

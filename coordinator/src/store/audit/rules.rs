@@ -47,6 +47,16 @@ const AGREEMENTS: &[Rule] = &[
          ) WHERE told > lease_epoch",
     ),
     (
+        "out_of_sight",
+        "SELECT id, 'it is queued where no claim looks: the line that it stands in has no first' FROM jobs
+         WHERE stage = 'queued' AND held = 0 AND front = 0 AND (lock IS NULL OR NOT EXISTS (
+             SELECT 1 FROM jobs AS line
+             WHERE line.product = jobs.product AND line.lock = jobs.lock AND line.route = jobs.route
+             AND line.tagset = jobs.tagset AND line.priority = jobs.priority
+             AND (line.retry_not_before IS NULL) = (jobs.retry_not_before IS NULL)
+             AND line.stage = 'queued' AND line.held = 0 AND line.front = 1))",
+    ),
+    (
         "events_gap",
         "SELECT jobs.id, count(events.seq) || ' events, numbered ' ||
              coalesce(min(events.seq) || ' to ' || max(events.seq), 'not at all')

@@ -67,6 +67,7 @@ const PLANTED: &[(&str, &str)] = &[
     ),
     ("lease_disagrees", "UPDATE jobs SET lease_holder = 'f9' WHERE stage = 'assigned'"),
     ("epoch_behind", "UPDATE jobs SET lease_epoch = 1, lease_at_epoch = 1 WHERE lease_epoch > 2"),
+    ("out_of_sight", "UPDATE jobs SET front = 0 WHERE stage = 'queued'"),
     ("events_gap", "DROP TRIGGER events_are_kept; DELETE FROM events WHERE job = 3 AND seq = 2"),
     ("history_jumps", "DROP TRIGGER events_stay; UPDATE events SET stage_from = 'review' WHERE job = 3 AND seq = 3"),
     ("stage_untold", "UPDATE jobs SET stage = 'testing' WHERE lease_epoch = 0"),

@@ -61,6 +61,13 @@ BEGIN
     );
 END;
 
+-- Without a lock a job stands in no line, whatever it stood in before.
+CREATE TRIGGER jobs_give_up_line AFTER UPDATE OF lock ON jobs
+WHEN new.lock IS NULL AND new.front = 0
+BEGIN
+    UPDATE jobs SET front = 1 WHERE pk = new.pk;
+END;
+
 -- A newcomer is the youngest, so the last of its line.
 CREATE TRIGGER jobs_new_in_line AFTER INSERT ON jobs
 WHEN new.lock IS NOT NULL AND new.stage = 'queued' AND new.held = 0
