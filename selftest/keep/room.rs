@@ -69,6 +69,35 @@ fn workspaces_that_fill_too_much_disk_block_the_next_one_at_no_cost_until_there_
 }
 
 #[test]
+fn a_low_disk_stops_claims_at_no_cost_until_there_is_room() {
+    let world = World::new();
+    let id = world.submit_script("next", "verify: ./check.sh\n", "write done.txt yes");
+    world.write("fleet.toml", "[workspaces]\nmin-free = \"1000000GiB\"\n");
+    let blocked = world.run(&["run", "--once"]).exits(1);
+    for words in ["low_disk", "workspaces.min-free", "fleet clean"] {
+        assert!(blocked.stderr.contains(words), "{words} is not in: {}", blocked.stderr);
+    }
+    let job = world.job(&id);
+    let cost: Vec<&Value> = ["stage", "attempts", "runs"].iter().map(|key| &job[*key]).collect();
+    assert_eq!(cost, [&json!("queued"), &json!(0), &json!(0)], "{job:#}");
+    assert_eq!(alerts(&world), ["low_disk"]);
+    let doctor = world.run(&["doctor", "--json"]).json();
+    let check = doctor["checks"].as_array().and_then(|checks| checks.iter().find(|it| it["name"] == "disk space"));
+    assert!(check.is_some_and(|check| check["message"].to_string().contains("no job starts")), "{check:?}");
+
+    world.write("fleet.toml", "[workspaces]\nmin-free = \"1MiB\"\n");
+    world.run(&["run", "--once"]).exits(0);
+    assert_eq!(world.stage(&id), "testing");
+    assert_eq!(alerts(&world), Vec::<String>::new());
+}
+
+#[test]
+fn a_low_disk_is_no_trouble_without_a_job_that_needs_it() {
+    let world = World::new();
+    world.run(&["run", "--once", "--set", "workspaces.min-free=1000000GiB"]).exits(0);
+}
+
+#[test]
 fn without_a_job_that_needs_it_a_lack_of_room_is_no_trouble() {
     let (world, ..) = crammed("max = 1");
     world.run(&["run", "--once"]).exits(0);

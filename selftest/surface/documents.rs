@@ -117,7 +117,7 @@ fn the_reasons_of_an_empty_claim_are_those_of_the_protocol() {
     let page = read("docs/scheduler.md");
     let rows = table(&page, "Obstacles");
     let named: BTreeSet<String> = rows.iter().map(|row| row[2].trim_matches('`').to_owned()).collect();
-    // Budgets of products and low disk are refused where they arise; nothing gives these two reasons yet.
+    // Nothing gives the one yet; the other is a runner's own reason not to claim, whatever the job.
     let later = ["budget_paused", "low_disk"];
     let known: BTreeSet<String> = EmptyReason::ALL
         .iter()

@@ -13,6 +13,7 @@ use fleet_protocol::{
 use super::{
     context::Context,
     error::CliError,
+    long_lines::{Line, LongLines},
     sanitise,
     style::{self, paint},
 };
@@ -205,13 +206,12 @@ struct Tail<'j> {
     stream: LogStream,
     /// Up to here it was read.
     offset: u64,
-    /// The beginning of a line whose end is not there yet.
-    rest: String,
+    lines: LongLines,
 }
 
 impl<'j> Tail<'j> {
-    const fn new(id: &'j JobId, run: u32, stream: LogStream) -> Self {
-        Self { id, run, stream, offset: 0, rest: String::new() }
+    fn new(id: &'j JobId, run: u32, stream: LogStream) -> Self {
+        Self { id, run, stream, offset: 0, lines: LongLines::default() }
     }
 
     async fn read(&self, offset: u64, limit: Option<u64>, context: &Context) -> Result<LogChunk, CliError> {
@@ -247,6 +247,9 @@ impl<'j> Tail<'j> {
 
     /// Prints the last lines that are there now.
     async fn print_last(&mut self, args: &Args, context: &Context) -> Result<(), CliError> {
+        if args.lines == 0 && !context.out.is_json() {
+            return self.print_new(args, context).await;
+        }
         let size = self.read(0, Some(1), context).await?.size;
         let mut look = if args.lines == 0 { u64::MAX } else { FIRST_LOOK };
         let chunk = loop {
@@ -266,8 +269,19 @@ impl<'j> Tail<'j> {
     }
 
     async fn print_new(&mut self, args: &Args, context: &Context) -> Result<(), CliError> {
-        let chunk = self.read_on(self.offset, context).await?;
-        self.print(chunk, args, context)
+        if context.out.is_json() {
+            let chunk = self.read_on(self.offset, context).await?;
+            return self.print(chunk, args, context);
+        }
+        // Piece by piece: a log can be larger than what this process should hold.
+        loop {
+            let chunk = self.read(self.offset, None, context).await?;
+            let over = chunk.data.is_empty() || chunk.next_offset >= chunk.size;
+            self.print(chunk, args, context)?;
+            if over {
+                return Ok(());
+            }
+        }
     }
 
     fn print(&mut self, chunk: LogChunk, args: &Args, context: &Context) -> Result<(), CliError> {
@@ -278,27 +292,30 @@ impl<'j> Tail<'j> {
         if context.out.is_json() {
             return context.out.json_line(&chunk);
         }
-        self.rest.push_str(&chunk.data);
-        let whole = self.rest.rfind('\n').map_or(0, |end| end + 1);
-        let text: String = self.rest.drain(..whole).collect();
-        context.out.data(&self.shown(&text, args, context))
+        if args.raw {
+            return context.out.data(&chunk.data);
+        }
+        let lines = self.lines.push(&chunk.data);
+        context.out.data(&lines.iter().map(|line| self.shown(line, args, context)).collect::<String>())
     }
 
     /// What stands after the last line end.
     fn print_rest(&mut self, args: &Args, context: &Context) -> Result<(), CliError> {
-        let text = std::mem::take(&mut self.rest);
-        if text.is_empty() { Ok(()) } else { context.out.data(&self.shown(&text, args, context)) }
+        let line = self.lines.finish();
+        line.map_or(Ok(()), |line| context.out.data(&self.shown(&line, args, context)))
     }
 
-    fn shown(&self, text: &str, args: &Args, context: &Context) -> String {
-        if args.raw {
-            return text.to_owned();
-        }
+    fn shown(&self, line: &Line, args: &Args, context: &Context) -> String {
         let mark = match (args.stream, self.stream) {
             (Some(_), _) | (None, LogStream::Stdout) => String::new(),
             (None, stream) => format!("{} ", paint(style::DIM, &format!("{stream} |"))),
         };
-        text.lines().map(|line| format!("{mark}{}\n", sanitise::line(line, context.out.sgr))).collect()
+        // Marked after it is made harmless: an unfinished escape sequence would swallow the mark.
+        let cut = match line.cut {
+            0 => String::new(),
+            cut => paint(style::DIM, &format!(" … [{cut} bytes of this line are cut; --raw shows them]")),
+        };
+        format!("{mark}{}{cut}\n", sanitise::line(&line.text, context.out.sgr))
     }
 }
 

@@ -42,6 +42,7 @@ mod init;
 mod jobs;
 mod json_task;
 mod logs;
+mod long_lines;
 mod man;
 mod profile;
 mod project;

@@ -52,7 +52,7 @@ pub(super) async fn look(context: &Context) -> Result<StatusView, CliError> {
         };
         status.alerts.splice(0..0, unwatched.into_iter().map(alert));
     }
-    status.alerts.extend(wiring::room_alert(&context.config, if has_runner { status.running.len() } else { 0 })?);
+    status.alerts.extend(wiring::room_alerts(&context.config, if has_runner { status.running.len() } else { 0 })?);
     Ok(status)
 }
 

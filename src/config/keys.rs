@@ -142,6 +142,13 @@ keys! {
     /// How much disk workspaces may fill together. At 80% of either, leftovers are collected, the oldest merged first.
     WORKSPACES_DISK: ByteSize = "workspaces.disk", "FLEET_WORKSPACES_DISK" [],
         flag None, default Some("10GiB"), Everywhere;
+    /// How much the disk must have left where the state lies for another job to start; 0 for not looking.
+    WORKSPACES_MIN_FREE: ByteSize = "workspaces.min-free", "FLEET_WORKSPACES_MIN_FREE" [],
+        flag None, default Some("2GiB"), Everywhere;
+
+    /// How much of each stream of a run is kept in its log; of the rest is only said how much it was.
+    LOGS_MAX_STREAM: ByteSize = "logs.max-stream", "FLEET_LOGS_MAX_STREAM" [],
+        flag None, default Some("256MiB"), Everywhere;
 
     /// How long after a job has finished its logs, run folders and merged refs are kept. Its history stays for good.
     RETENTION_MAX_AGE: Span = "retention.max-age", "FLEET_RETENTION_MAX_AGE" [],

@@ -36,6 +36,7 @@ pub(crate) struct Config {
     pub(crate) worker: WorkerSettings,
     pub(crate) coordinator: CoordinatorSettings,
     pub(crate) workspaces: WorkspaceSettings,
+    pub(crate) logs: LogSettings,
     pub(crate) retention: RetentionSettings,
     pub(crate) defaults: Defaults,
     pub(crate) confinement: ConfinementSettings,
@@ -130,6 +131,15 @@ pub(crate) struct WorkspaceSettings {
     pub(crate) max: NonZeroU32,
     /// How much they may fill together.
     pub(crate) disk: ByteSize,
+    /// What the disk must have left.
+    pub(crate) min_free: ByteSize,
+}
+
+/// `[logs]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogSettings {
+    /// How much of one stream of one run is kept.
+    pub(crate) max_stream: ByteSize,
 }
 
 /// `[retention]`.

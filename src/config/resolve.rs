@@ -21,8 +21,8 @@ use super::{
     layers::{Entry, Layers, Overrides},
     mistake::{ConfigError, Invalid, Mistake, Warning},
     model::{
-        Config, ConfinementSettings, CoordinatorSettings, EngineTable, Logging, NamedFolders, RetentionSettings,
-        WorkerSettings, WorkspaceSettings,
+        Config, ConfinementSettings, CoordinatorSettings, EngineTable, LogSettings, Logging, NamedFolders,
+        RetentionSettings, WorkerSettings, WorkspaceSettings,
     },
     origin::{Origin, Sourced},
     place::{Place, git_root},
@@ -91,7 +91,7 @@ impl Resolver<'_> {
         let (named, place) = self.place();
         let worker = self.worker();
         let coordinator = self.coordinator();
-        let (workspaces, retention) = (self.workspaces(), self.retention());
+        let (workspaces, logs, retention) = (self.workspaces(), self.logs(), self.retention());
         let defaults = self.defaults();
         let confinement = self.confinement();
         let identity = self.layers.optional(&keys::GIT_IDENTITY).map(|identity| identity.value);
@@ -123,6 +123,7 @@ impl Resolver<'_> {
             worker,
             coordinator,
             workspaces,
+            logs,
             retention,
             defaults,
             confinement,
@@ -207,7 +208,12 @@ impl Resolver<'_> {
     fn workspaces(&mut self) -> WorkspaceSettings {
         let layers = &mut self.layers;
         let max = layers.required(&keys::WORKSPACES_MAX).value;
-        WorkspaceSettings { max, disk: layers.required(&keys::WORKSPACES_DISK).value }
+        let disk = layers.required(&keys::WORKSPACES_DISK).value;
+        WorkspaceSettings { max, disk, min_free: layers.required(&keys::WORKSPACES_MIN_FREE).value }
+    }
+
+    fn logs(&mut self) -> LogSettings {
+        LogSettings { max_stream: self.layers.required(&keys::LOGS_MAX_STREAM).value }
     }
 
     fn retention(&mut self) -> RetentionSettings {

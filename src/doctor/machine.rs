@@ -1,16 +1,12 @@
 //! What the machine has left: space, file handles, and the right time.
 
-use std::{io, path::Path};
+use std::io;
 
 use jiff::Timestamp;
-use nix::sys::{
-    resource::{Resource, getrlimit},
-    statvfs::statvfs,
-};
+use nix::sys::resource::{Resource, getrlimit};
 
 use super::{
     check::Check,
-    folders::existing,
     subject::{Database, Subject, TestClock},
 };
 use crate::workspace::Standing;
@@ -30,16 +26,6 @@ fn earliest() -> Timestamp {
     "2025-01-01T00:00:00Z".parse().expect("it is an instant")
 }
 
-/// Bytes that this user may still write where `path` lies, or would lie.
-pub(crate) fn free_space(path: &Path) -> io::Result<u64> {
-    let stat = statvfs(existing(path))?;
-    // Some are not made of space; their zero does not mean that they are full.
-    if stat.blocks() == 0 {
-        return Err(io::Error::other("the file system there has no size"));
-    }
-    Ok(stat.blocks_available().saturating_mul(stat.fragment_size()))
-}
-
 /// How many files this process may have open.
 pub(crate) fn open_files() -> io::Result<u64> {
     let (soft, _hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
@@ -55,8 +41,13 @@ pub(super) fn disk_space(subject: &Subject) -> Check {
     let found = format!("{} left where clones and logs are kept", amount(free));
     let remedy = "`fleet clean` removes what finished jobs left; FLEET_HOME moves the state to another disk";
     match free {
+        free if free < subject.min_free => {
+            let wanted = amount(subject.min_free);
+            let found = format!("no job starts, for disk space is low: {found}, and workspaces.min-free is {wanted}");
+            Check::fail(NAME, found, remedy)
+        }
         free if free < TIGHT => Check::fail(NAME, found, remedy),
-        free if free < COMFORTABLE => Check::warn(NAME, found, remedy),
+        free if free < COMFORTABLE.max(subject.min_free.saturating_mul(2)) => Check::warn(NAME, found, remedy),
         _ => Check::ok(NAME, found),
     }
 }

@@ -25,6 +25,6 @@ mod tests;
 
 pub(crate) use check::{Check, Outcome};
 pub(crate) use examine::examine;
-pub(crate) use machine::{free_space, open_files};
+pub(crate) use machine::open_files;
 pub(crate) use safety::container_sockets;
 pub(crate) use subject::{Configuration, Database, Held, Subject, TestClock};

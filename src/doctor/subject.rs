@@ -49,6 +49,8 @@ pub(crate) struct Subject {
     pub(crate) environment: BTreeMap<String, String>,
     /// Bytes that this user may still write where the state lies.
     pub(crate) free_space: Result<u64, String>,
+    /// Bytes there below which no job starts.
+    pub(crate) min_free: u64,
     /// How much there may be of workspaces, and how much there is.
     pub(crate) workspaces: Result<(Limits, Usage), String>,
     /// Files that one process may have open.

@@ -95,6 +95,8 @@ impl World {
             .env("XDG_CONFIG_HOME", home.join(".config"))
             .env("TMPDIR", self.folder.join("tmp"))
             .env("FLEET_CONFINEMENT_WRITE", self.shared())
+            // What is tried here is small, wherever the disk stands.
+            .env("FLEET_WORKSPACES_MIN_FREE", "0")
             .env("USER", "ann")
             .env("LC_ALL", "C.UTF-8")
             .env("GIT_CONFIG_NOSYSTEM", "1");

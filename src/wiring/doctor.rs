@@ -24,7 +24,7 @@ use crate::{
     doctor::{self, Check, Configuration, Database, Held, Outcome, Subject, TestClock, examine},
     engine::Catalogue,
     runtime,
-    workspace::{Identity, Limits, Measure, Source, Usage, WorkspaceError},
+    workspace::{self, Identity, Limits, Measure, Source, Usage, WorkspaceError},
 };
 
 /// How long a program may take to say its version.
@@ -82,7 +82,8 @@ async fn subject(config: &Config) -> Subject {
         yolo: config.defaults.yolo,
         confinement: worker::level(config),
         sockets: doctor::container_sockets(&environment),
-        free_space: doctor::free_space(place.as_ref().map_or(&config.cwd, |place| &place.state)).map_err(told),
+        free_space: workspace::free_space(place.as_ref().map_or(&config.cwd, |place| &place.state)).map_err(told),
+        min_free: config.workspaces.min_free.0,
         workspaces: workspaces(config, place.as_ref()),
         open_files: doctor::open_files().map_err(told),
         offer: config.worker.cgroups.then(runtime::offer),

@@ -34,7 +34,7 @@ pub(crate) use folder::{draw_newcomers, redraw, set_up, ship};
 pub(crate) use hidden::{scripted, shim};
 pub(crate) use profile::{ListedProfile, check_names, engine_classes, profiles};
 pub(crate) use report::{Check, Verdict};
-pub(crate) use room::room_alert;
+pub(crate) use room::room_alerts;
 pub(crate) use runner::{Meeting, Reclaimed, Until, capabilities, is_worked_on, reclaim, run_loop, run_one, unwatched};
 pub(crate) use selftest::selftest;
 pub(crate) use submission::check_submission;

@@ -39,6 +39,7 @@ pub(super) fn options(config: &Config) -> Result<Options, Fault> {
         committer: committer(config),
         bounds: bounds(config),
         limits: limits(config),
+        max_stream: config.logs.max_stream.0,
         yolo: config.defaults.yolo,
         confinement: confinement(config, &engines)?,
         engines,
@@ -84,7 +85,8 @@ pub(super) fn level(config: &Config) -> Result<Level, NotConfined> {
 
 /// How much there may be of workspaces.
 pub(super) fn limits(config: &Config) -> Limits {
-    Limits { number: config.workspaces.max.get(), disk: config.workspaces.disk.0 }
+    let settings = &config.workspaces;
+    Limits { number: settings.max.get(), disk: settings.disk.0, min_free: settings.min_free.0 }
 }
 
 fn bounds(config: &Config) -> Bounds {

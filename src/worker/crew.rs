@@ -26,7 +26,7 @@ use super::{
     options::Options,
     orphans::{self, Orphan, Orphaned, Sorted},
     probe,
-    reap::{Reaped, Reaper, Room},
+    reap::{Lacking, Reaped, Reaper, Room},
     seat::Seat,
     trace::span_of,
     trouble::Trouble,
@@ -205,20 +205,23 @@ impl Worker {
             Ok(None) => self.claim(free, seats, shift).await,
             // What runs gives room back when it ends.
             Ok(Some(_)) if !seats.is_empty() => Ok(false),
-            Ok(Some(why)) => self.is_missed(&why, free, shift).await.map(|()| false),
+            Ok(Some(lacking)) => self.is_missed(&lacking, free, shift).await.map(|()| false),
             Err(Trouble::Refused(problem)) => Err(problem),
             Err(trouble) => Err(Problem::new(ErrorCode::Unavailable, trouble.to_string())),
         }
     }
 
     /// Room that is lacking is trouble only if there is a job that would need it. It is not claimed: that costs it nothing.
-    async fn is_missed(&self, why: &str, free: u32, shift: &mut Shift) -> Result<(), Problem> {
+    async fn is_missed(&self, lacking: &Lacking, free: u32, shift: &mut Shift) -> Result<(), Problem> {
         let request = ClaimRequest { dry_run: true, ..self.request(free) };
         let key = format!("claim-{:016x}", super::random());
         match self.client.claim(&request, &key).await? {
             ClaimAnswer::Job(claimed) => {
-                tracing::error!(job.id = %claimed.job.id, error = why, "a job cannot start");
+                let (why, reason) = (lacking.why(), lacking.reason());
+                let word = reason.map(EmptyReason::as_str);
+                tracing::error!(job.id = %claimed.job.id, error = why, reason = word, "a job cannot start");
                 shift.trouble = Some(why.to_owned());
+                shift.empty = reason;
             }
             ClaimAnswer::Nothing(reason) => shift.empty = Some(reason),
         }

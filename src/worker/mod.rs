@@ -11,6 +11,7 @@ mod confine;
 mod crew;
 mod dependencies;
 mod equip;
+mod flood;
 mod glance;
 mod input;
 mod journal;

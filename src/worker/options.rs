@@ -42,6 +42,8 @@ pub(crate) struct Options {
     pub(crate) bounds: Bounds,
     /// How much there may be of workspaces.
     pub(crate) limits: Limits,
+    /// How many bytes of each stream of a run are kept.
+    pub(crate) max_stream: u64,
     /// Whether an agent may do everything unasked when its task does not say; none: where it is confined.
     pub(crate) yolo: Option<bool>,
     pub(crate) confinement: Confinement,

@@ -312,8 +312,8 @@ async fn carry_rest(client: &Client, options: &Options, job: &Job) {
     };
     let mask = Mask::default();
     mask.set(&to_mask(&values.masked, options));
-    let target =
-        Target { job: job.id.clone(), lease_epoch: job.lease_epoch, run: job.runs, stream: LogStream::Stdout, mask };
+    let (lease_epoch, run, most) = (job.lease_epoch, job.runs, options.max_stream);
+    let target = Target { job: job.id.clone(), lease_epoch, run, stream: LogStream::Stdout, most, mask };
     let carried = Pumps::start(client, &target, &folder, From::WhatArrived).finish().await;
     Place::at(options, job.id.as_str(), job.runs).tidy(carried);
 }

@@ -2,6 +2,7 @@
 //!
 //! The file is the spool. A pump owns nothing but an offset, so that a lost answer, a restart or a gap is mended by
 //! reading the same bytes again. A quiet stream's first bytes go at once; under load a send carries what came meanwhile.
+//! A stream is kept byte for byte up to a limit; what is beyond it is counted, and the count ends the stream.
 
 use std::{
     fs::{self, File},
@@ -14,7 +15,7 @@ use fleet_protocol::{
     api::{LogPlace, LogStream, LogsQuery},
 };
 
-use super::mask::Mask;
+use super::{flood::Dropped, mask::Mask, save::blocking};
 use crate::client::Client;
 
 /// The most that one append carries, in bytes.
@@ -30,6 +31,8 @@ pub(crate) struct Target {
     pub(crate) lease_epoch: u64,
     pub(crate) run: u32,
     pub(crate) stream: LogStream,
+    /// How many bytes of it are kept.
+    pub(crate) most: u64,
     pub(crate) mask: Mask,
 }
 
@@ -80,6 +83,15 @@ impl Pump {
             self.take_up().await?;
         }
         loop {
+            let room = self.target.most.saturating_sub(self.offset);
+            if room == 0 {
+                let reached = self.offset;
+                self.tell_dropped(tail).await?;
+                if self.offset >= reached {
+                    return Ok(self.offset);
+                }
+                continue;
+            }
             let (mut bytes, known) = self.read()?;
             let may_go_on = tail == Tail::Open || bytes.len() - known == MOST;
             bytes.truncate(known + sendable(&bytes[known..], tail));
@@ -92,7 +104,8 @@ impl Pump {
             if now <= known {
                 return Ok(self.offset);
             }
-            bytes.truncate(now);
+            // Only now, when what begins before the limit and ends beyond it is masked.
+            bytes.truncate(now.min(known.saturating_add(usize::try_from(room).unwrap_or(usize::MAX))));
             let send = bytes.split_off(known);
             let reached = self.offset + send.len() as u64;
             self.offset = self.send(send).await?;
@@ -112,14 +125,45 @@ impl Pump {
         Ok(())
     }
 
+    /// Ends a stream that is as long as it may be with what was dropped of it. One that is longer says so already.
+    async fn tell_dropped(&mut self, tail: Tail) -> Result<(), PumpError> {
+        if tail == Tail::Open || self.offset > self.target.most {
+            return Ok(());
+        }
+        let Some((file, at, _)) = self.open()? else { return Ok(()) };
+        let counted = blocking(move || Dropped::count(file, at)).await;
+        let dropped = counted.map_err(|source| PumpError::Read { path: self.path.clone(), source })?;
+        if let Some(note) = dropped.told(self.target.most) {
+            let Target { job, run, stream, .. } = &self.target;
+            tracing::warn!(job.id = %job, run, %stream, ?dropped, "not all that a run printed is kept");
+            let before = self.offset;
+            self.offset = self.send(note.into_bytes()).await?;
+            self.cut_off = self.offset < before;
+        }
+        Ok(())
+    }
+
     /// The next bytes of the file, if there are any. After a send that was cut off some go before them that were sent
     /// already, because a value may have begun there; how many those are.
     fn read(&mut self) -> Result<(Vec<u8>, usize), PumpError> {
+        let Some((mut file, at, length)) = self.open()? else { return Ok((Vec::new(), 0)) };
         let wrong = |source| PumpError::Read { path: self.path.clone(), source };
-        let mut file = match File::open(&self.path) {
+        let known = if self.cut_off { LONGEST_VALUE.min(usize::try_from(at).unwrap_or(usize::MAX)) } else { 0 };
+        file.seek(SeekFrom::Start(at - known as u64)).map_err(wrong)?;
+        let left = usize::try_from(length.saturating_sub(at)).unwrap_or(MOST).min(MOST);
+        let mut bytes = Vec::with_capacity(known + left);
+        file.take((known + MOST) as u64).read_to_end(&mut bytes).map_err(wrong)?;
+        let known = known.min(bytes.len());
+        Ok((bytes, known))
+    }
+
+    /// The file, where in it the stream goes on, and its length; none while there is no file.
+    fn open(&mut self) -> Result<Option<(File, u64, u64)>, PumpError> {
+        let wrong = |source| PumpError::Read { path: self.path.clone(), source };
+        let file = match File::open(&self.path) {
             Ok(file) => file,
             // The agent has not been started yet.
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok((Vec::new(), 0)),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(wrong(error)),
         };
         let length = file.metadata().map_err(wrong)?.len();
@@ -128,14 +172,7 @@ impl Pump {
             self.begins = self.offset;
             fs::write(begins_beside(&self.path), self.begins.to_string()).map_err(wrong)?;
         }
-        let at = self.offset - self.begins;
-        let known = if self.cut_off { LONGEST_VALUE.min(usize::try_from(at).unwrap_or(usize::MAX)) } else { 0 };
-        file.seek(SeekFrom::Start(at - known as u64)).map_err(wrong)?;
-        let left = usize::try_from(length.saturating_sub(at)).unwrap_or(MOST).min(MOST);
-        let mut bytes = Vec::with_capacity(known + left);
-        file.take((known + MOST) as u64).read_to_end(&mut bytes).map_err(wrong)?;
-        let known = known.min(bytes.len());
-        Ok((bytes, known))
+        Ok(Some((file, self.offset - self.begins, length)))
     }
 
     async fn send(&self, bytes: Vec<u8>) -> Result<u64, PumpError> {

@@ -106,6 +106,7 @@ impl Seat {
             lease_epoch: self.lease.epoch(),
             run: self.claimed.run.number,
             stream: LogStream::Stdout,
+            most: self.options.max_stream,
             mask: mask.clone(),
         };
         let start = |from| Pumps::start(&self.client, &target, &place.folder, from);

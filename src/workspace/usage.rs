@@ -20,6 +20,8 @@ pub(crate) struct Limits {
     pub(crate) number: u32,
     /// Bytes.
     pub(crate) disk: u64,
+    /// Bytes that the disk must have left for one more to begin.
+    pub(crate) min_free: u64,
 }
 
 /// How much there is.
@@ -65,7 +67,18 @@ impl Limits {
         self.standing(if leftover { usage } else { Usage { number: 0, ..usage } })
     }
 
-    /// Both, for people.
+    /// What is wrong when the disk has only `free` bytes left, a part of a sentence; none when that is enough.
+    pub(crate) fn low_disk(&self, free: u64) -> Option<String> {
+        (free < self.min_free).then(|| {
+            format!(
+                "disk space is low (low_disk): {} left where clones and logs are kept, and workspaces.min-free is {}",
+                amount(free),
+                amount(self.min_free)
+            )
+        })
+    }
+
+    /// How many there are and how much they fill, for people.
     pub(crate) fn told(&self, usage: Usage) -> String {
         format!("{} of {} workspaces, {} of {} disk", usage.number, self.number, amount(usage.disk), amount(self.disk))
     }
@@ -171,7 +184,7 @@ fn size_of(path: &Path) -> u64 {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { number: 20, disk: 10 << 30 };
+    const LIMITS: Limits = Limits { number: 20, disk: 10 << 30, min_free: 2 << 30 };
 
     fn standing(number: u32, disk: u64) -> Standing {
         LIMITS.standing(Usage { number, disk })
@@ -188,9 +201,16 @@ mod tests {
             use Standing::{Full, Roomy, Tight};
             [Roomy, Tight, Tight, Full]
         });
-        assert_eq!(Limits { number: 1, disk: u64::MAX }.standing(Usage::default()), Standing::Roomy);
+        assert_eq!(Limits { number: 1, disk: u64::MAX, min_free: 0 }.standing(Usage::default()), Standing::Roomy);
         let all = Usage { number: 20, disk: 0 };
         assert_eq!([20, 19].map(|runs| LIMITS.standing_beside(runs, all)), [Standing::Roomy, Standing::Full]);
+    }
+
+    #[test]
+    fn a_disk_is_low_below_what_must_be_left_and_not_at_it() {
+        let gib = 1_u64 << 30;
+        assert_eq!([0, 2 * gib - 1, 2 * gib].map(|free| LIMITS.low_disk(free).is_some()), [true, true, false]);
+        assert_eq!(Limits { min_free: 0, ..LIMITS }.low_disk(0), None, "0 switches it off");
     }
 
     #[test]

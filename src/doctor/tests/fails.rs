@@ -42,7 +42,8 @@ const BREAKS: &[(&str, Break)] = &[
         let below_a_file = it.repo().join("README.md/tasks");
         it.subject.place.as_mut().unwrap().queue = below_a_file;
     }),
-    ("disk space", |it| it.subject.free_space = Ok(100 << 20)),
+    ("disk space", |it| it.subject.free_space = Ok((2 << 30) - 1)),
+    ("disk space", |it| (it.subject.free_space, it.subject.min_free) = (Ok(100 << 20), 0)),
     ("workspaces", |it| workspaces(it, 20)),
     ("open files", |it| it.subject.open_files = Ok(32)),
     ("clock", |it| it.subject.now = "1970-01-01T00:10:00Z".parse().unwrap()),

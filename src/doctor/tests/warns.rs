@@ -50,7 +50,7 @@ const CHANGES: &[(&str, Change, &str)] = &[
         },
         "deploy.key",
     ),
-    ("disk space", |it| it.subject.free_space = Ok(1 << 30), "1024 MiB"),
+    ("disk space", |it| it.subject.free_space = Ok(3 << 30), "3072 MiB"),
     ("workspaces", |it| workspaces(it, 16), "16 of 20 workspaces"),
     ("open files", |it| it.subject.open_files = Ok(128), "128"),
     ("clock", |it| it.subject.test_clock = TestClock::Ignored, "not used"),

@@ -118,6 +118,7 @@ fn time() -> Box<dyn Scenario> {
 }
 
 struct Room {
+    low: Output,
     jobs: Vec<Value>,
 }
 
@@ -125,12 +126,17 @@ fn see_room(world: &World) -> Result<Room, Stop> {
     world.write("fleet.toml", "[workspaces]\nmax = 1\n")?;
     let ids = ["one", "two", "three"].map(|name| world.submit(&task(name).checked().does("write done.txt yes")));
     let ids: Vec<String> = ids.into_iter().collect::<Result<_, _>>()?;
+    let low = world.run(&["run", "--once", "--set", "workspaces.min-free=1000000GiB"])?;
     world.run_once()?;
-    Ok(Room { jobs: ids.iter().map(|id| world.job(id)).collect::<Result<_, _>>()? })
+    Ok(Room { low, jobs: ids.iter().map(|id| world.job(id)).collect::<Result<_, _>>()? })
 }
 
 fn room() -> Box<dyn Scenario> {
     story("workspaces", see_room)
+        .check("where the disk is low no job starts, and the runner says why", |seen| {
+            is(&seen.low.code, 1)?;
+            says(&seen.low.stderr, &["low_disk", "workspaces.min-free"])
+        })
         .check("where there is room for one, jobs run one after another and none is lost", |seen| {
             let stages: Vec<String> = seen.jobs.iter().map(|job| word(&job["stage"])).collect();
             is(&stages, vec!["testing".to_owned(); 3])?;

@@ -12,4 +12,4 @@ mod rules;
 mod tests;
 
 pub(crate) use reaper::{Mode, Reach, Reaped, Reaper};
-pub(super) use room::Room;
+pub(super) use room::{Lacking, Room};

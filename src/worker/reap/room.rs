@@ -1,14 +1,17 @@
 //! Whether there is room for one more workspace; where there is not, room is made first.
 
 use std::{
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
+use fleet_protocol::api::EmptyReason;
+
 use super::reaper::{Mode, Reaper};
 use crate::{
     worker::{save::blocking, trouble::Trouble, turns::Turns},
-    workspace::{Limits, Measure, Standing, Usage, WorkspaceError},
+    workspace::{Limits, Measure, Standing, Usage, WorkspaceError, free_space},
 };
 
 /// Sizes are measured no more often than this …
@@ -22,10 +25,37 @@ const COLLECT_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(in crate::worker) struct Room {
     limits: Limits,
+    /// The state folder, on the disk that must not become full.
+    place: PathBuf,
     turns: Turns,
     state: Mutex<State>,
     /// One measures at a time.
     measuring: tokio::sync::Mutex<()>,
+}
+
+/// What is in the way of one more workspace, and what to do about it: a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::worker) enum Lacking {
+    /// Of what workspaces may be and fill.
+    Room(String),
+    /// Of what the disk still takes.
+    Disk(String),
+}
+
+impl Lacking {
+    pub(in crate::worker) fn why(&self) -> &str {
+        match self {
+            Self::Room(why) | Self::Disk(why) => why,
+        }
+    }
+
+    /// The word for a claim that is not made because of it, where there is one.
+    pub(in crate::worker) const fn reason(&self) -> Option<EmptyReason> {
+        match self {
+            Self::Room(_) => None,
+            Self::Disk(_) => Some(EmptyReason::LowDisk),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -37,9 +67,10 @@ struct State {
 }
 
 impl Room {
-    pub(in crate::worker) fn new(limits: Limits, turns: Turns, state: &std::path::Path) -> Self {
-        let state = State { measure: Measure::new(state), measured: None, collected: None };
-        Self { limits, turns, state: Mutex::new(state), measuring: tokio::sync::Mutex::default() }
+    pub(in crate::worker) fn new(limits: Limits, turns: Turns, place: &Path) -> Self {
+        let state = State { measure: Measure::new(place), measured: None, collected: None };
+        let measuring = tokio::sync::Mutex::default();
+        Self { limits, place: place.to_owned(), turns, state: Mutex::new(state), measuring }
     }
 
     /// How many workspaces there may be at most.
@@ -47,10 +78,10 @@ impl Room {
         self.limits.number
     }
 
-    /// Whether there may be one more workspace. None: there may. Otherwise what is in the way, and what to do about it.
-    pub(in crate::worker) async fn lacking(self: &Arc<Self>, reaper: &Reaper) -> Result<Option<String>, Trouble> {
+    /// Whether there may be one more workspace. None: there may.
+    pub(in crate::worker) async fn lacking(self: &Arc<Self>, reaper: &Reaper) -> Result<Option<Lacking>, Trouble> {
         self.see().await?;
-        if self.limits.standing(self.usage()?) == Standing::Roomy {
+        if self.limits.standing(self.usage()?) == Standing::Roomy && self.low_disk().is_none() {
             return Ok(None);
         }
         if self.may_collect() {
@@ -58,14 +89,28 @@ impl Room {
                 tracing::info!(what = it.what, gone = it.goes, why = it.why, "room is short");
             }
         }
+        if let Some(low) = self.low_disk() {
+            return Ok(Some(Lacking::Disk(format!("{low}; `fleet clean` removes what finished jobs left"))));
+        }
         let usage = self.usage()?;
         Ok((self.limits.standing(usage) == Standing::Full).then(|| {
-            format!(
+            Lacking::Room(format!(
                 "there is no room for another workspace ({}); `fleet clean --dry-run` says what lies there and why; \
                  workspaces.max and workspaces.disk are the limits",
                 self.limits.told(usage)
-            )
+            ))
         }))
+    }
+
+    /// What is wrong with what the disk has left. A disk that does not tell is not low.
+    fn low_disk(&self) -> Option<String> {
+        match free_space(&self.place) {
+            Ok(free) => self.limits.low_disk(free),
+            Err(error) => {
+                tracing::debug!(path = %self.place.display(), %error, "how much the disk has left is not known");
+                None
+            }
+        }
     }
 
     /// Measures sizes again once it is time to. Nobody waits for it.

@@ -51,7 +51,8 @@ impl Place {
             checkpoint: Duration::from_secs(60),
             wall: Duration::from_secs(60),
             grace: Duration::from_secs(1),
-            limits: Limits { number: 20, disk: 1 << 30 },
+            limits: Limits { number: 20, disk: 1 << 30, min_free: 0 },
+            max_stream: 1 << 20,
             committer: None,
             bounds: Bounds {
                 start: Duration::from_secs(60),
