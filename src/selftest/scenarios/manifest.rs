@@ -203,7 +203,7 @@ fn mistakes() -> Box<dyn Scenario> {
             is_refused(&seen.later, &["runtime", "schedule"])
         })
         .check("an unknown engine is refused with the nearest name", |seen| {
-            is_refused(&seen.engine, &["clade", "claude"])
+            is_refused(&seen.engine, &["engine.md:2:9", "clade", "claude"])
         })
         .told()
 }
