@@ -87,7 +87,7 @@ impl Project {
 }
 
 fn whole(fault: Fault) -> Mistake {
-    Mistake { line: 0, column: 0, message: fault.problem, help: Some(fault.help) }
+    Mistake { line: 0, column: 0, key: None, message: fault.problem, help: Some(fault.help) }
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ const KEYS: &[&str] = &[
 fn check(text: &str, mistakes: &[Mistake]) {
     let lines: Vec<&str> = text.split('\n').collect();
     for mistake in mistakes {
-        let Mistake { line, column, message, help } = mistake;
+        let Mistake { line, column, key: _, message, help } = mistake;
         let line_text =
             lines.get(line.wrapping_sub(1)).unwrap_or_else(|| panic!("line {line} of {}: {message}", lines.len()));
         assert!(*column >= 1 && *column <= line_text.chars().count() + 1, "column {column} of line {line}: {message}");

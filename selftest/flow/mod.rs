@@ -4,6 +4,7 @@ mod alone;
 mod engines;
 mod json_tasks;
 mod lies;
+mod mistakes;
 mod projects;
 mod rework;
 mod settings;

@@ -44,13 +44,29 @@ pub(super) async fn run(action: Action, args: &Args, context: &Context) -> Resul
     let reason = reason(action, args, context)?;
     confirm(action, args, context)?;
     let mut exits = Vec::new();
+    let acted = act_on_all(action, (args, reason.as_deref()), &mut exits, context).await;
+    // Whatever ended it: the folder shows what was done.
+    if exits.contains(&ExitCode::Success) {
+        context.redraw().await?;
+    }
+    acted?;
+    Ok(together(&exits))
+}
+
+/// Acts on one after the other; `exits` has how each went, whatever ended it.
+async fn act_on_all(
+    action: Action,
+    (args, reason): (&Args, Option<&str>),
+    exits: &mut Vec<ExitCode>,
+    context: &Context,
+) -> Result<(), CliError> {
     for name in &args.jobs {
-        exits.push(match act(action, name, reason.as_deref(), context).await {
+        match act(action, name, reason, context).await {
             Ok(job) => {
+                exits.push(ExitCode::Success);
                 if context.out.is_json() {
                     context.out.json_line(&job)?;
                 }
-                ExitCode::Success
             }
             // One job: its failure is the command's. Several: each is told, and the others are still acted on.
             Err(error) if args.jobs.len() == 1 => return Err(error),
@@ -58,14 +74,11 @@ pub(super) async fn run(action: Action, args: &Args, context: &Context) -> Resul
             Err(CliError::Report(mut report)) => {
                 report.message = format!("{name}: {}", report.message);
                 context.out.tell(&report);
-                report.exit
+                exits.push(report.exit);
             }
-        });
+        }
     }
-    if exits.contains(&ExitCode::Success) {
-        context.redraw().await?;
-    }
-    Ok(together(&exits))
+    Ok(())
 }
 
 /// One exit code for several outcomes: theirs when they agree, "failed" when they do not.

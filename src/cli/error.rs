@@ -77,6 +77,12 @@ impl CliError {
         })
     }
 
+    /// The same with another exit code.
+    #[must_use]
+    pub(super) fn ending(self, exit: ExitCode) -> Self {
+        self.change(|report| report.exit = exit)
+    }
+
     #[must_use]
     pub(super) fn help(self, help: impl Into<String>) -> Self {
         self.change(|report| report.help = Some(help.into()))
@@ -214,6 +220,7 @@ impl From<ConfigError> for CliError {
                                 line,
                                 column,
                                 span: span.clone(),
+                                key: None,
                                 message: mistake.message,
                                 help: mistake.help,
                                 line_is: LineIs::Shown,

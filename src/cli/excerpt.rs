@@ -22,6 +22,8 @@ pub(super) struct Marked {
     pub(super) line: usize,
     pub(super) column: usize,
     pub(super) span: Range<usize>,
+    /// Whose value it is, where it is a key's.
+    pub(super) key: Option<String>,
     pub(super) message: String,
     pub(super) help: Option<String>,
     /// Whether its line may be shown, or may hold a secret.
@@ -44,6 +46,7 @@ impl Source {
                 line: mistake.line,
                 column: mistake.column,
                 span: word_at(text, mistake.line, mistake.column),
+                key: mistake.key.clone(),
                 message: mistake.message.clone(),
                 help: mistake.help.clone(),
                 line_is: if mistake.may_stand_on_a_secret() { LineIs::Withheld } else { LineIs::Shown },
@@ -57,7 +60,7 @@ impl Source {
         Self {
             name,
             text: String::new(),
-            marked: vec![Marked { line: 0, column: 0, span: 0..0, message, help, line_is: LineIs::Shown }],
+            marked: vec![Marked { line: 0, column: 0, span: 0..0, key: None, message, help, line_is: LineIs::Shown }],
         }
     }
 
@@ -70,13 +73,17 @@ impl Source {
     pub(super) fn to_json(&self) -> Vec<Value> {
         let one = |mistake: &Marked| {
             let place = |number: usize| (number > 0).then_some(number);
-            json!({
+            let mut told = json!({
                 "file": self.name,
                 "line": place(mistake.line),
                 "column": place(mistake.column),
                 "message": mistake.message,
                 "help": mistake.help,
-            })
+            });
+            if let Some(key) = &mistake.key {
+                told["key"] = json!(key);
+            }
+            told
         };
         self.marked.iter().map(one).collect()
     }
@@ -134,6 +141,7 @@ mod tests {
         let mistake = Mistake {
             line: 2,
             column: 11,
+            key: Some("priority".to_owned()),
             message: "unknown priority `hihg`".to_owned(),
             help: Some("one of critical, high, medium, low".to_owned()),
         };
@@ -172,6 +180,7 @@ mod tests {
                 line: 3,
                 column: 5,
                 span: 20..30,
+                key: None,
                 message: "no value here".to_owned(),
                 help: None,
                 line_is: LineIs::Shown,

@@ -9,7 +9,10 @@ use fleet_protocol::{
 };
 use serde_json::Value;
 
-use super::{error::CliError, task::Task};
+use super::{
+    error::CliError,
+    task::{Task, Written},
+};
 
 /// Other names of keys.
 const ALIASES: [(&str, &str); 4] =
@@ -19,7 +22,8 @@ const ALIASES: [(&str, &str); 4] =
 pub(super) fn understood(task: Task) -> Result<Task, CliError> {
     let Some(stem) = task.file.as_deref().and_then(|name| name.strip_suffix(".json")) else { return Ok(task) };
     let file = format!("{stem}.md");
-    Ok(Task { text: task_file(&task.shown, &file, &task.text)?, file: Some(file), shown: task.shown })
+    let text = task_file(&task.shown, &file, &task.text)?;
+    Ok(Task { text, file: Some(file), shown: task.shown, written: Written::Otherwise })
 }
 
 fn task_file(shown: &str, name: &str, text: &str) -> Result<String, CliError> {

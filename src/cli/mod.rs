@@ -54,6 +54,7 @@ mod show;
 mod stats;
 mod status;
 mod submit;
+mod submit_check;
 mod watch;
 
 pub(crate) use entry::main;

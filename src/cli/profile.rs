@@ -171,5 +171,6 @@ fn class_mistake(profile: &Profile, text: &str, classes: &[String]) -> Option<Mi
             (number + 1, column + 1)
         });
     let message = format!("no engine is of the class `{class}`");
-    Some(Mistake { line, column, message, help: Some(format!("one of {}", classes.join(", "))) })
+    let key = Some("engine-class".to_owned());
+    Some(Mistake { line, column, key, message, help: Some(format!("one of {}", classes.join(", "))) })
 }

@@ -48,6 +48,9 @@ async fn restore(name: &str, args: &Args, context: &Context) -> Result<ExitCode,
 
 async fn reclaim(context: &Context) -> Result<ExitCode, CliError> {
     let Reclaimed { jobs, left } = wiring::reclaim(&context.config, context.embedded()?).await?;
+    if !jobs.is_empty() {
+        context.redraw().await?;
+    }
     for job in &jobs {
         if context.out.is_json() {
             context.out.json_line(job)?;
@@ -59,7 +62,6 @@ async fn reclaim(context: &Context) -> Result<ExitCode, CliError> {
         context.out.say(&format!("{} is left as it is: {why}", job.id));
     }
     if !jobs.is_empty() {
-        context.redraw().await?;
         context.out.say(&format!("{} back in the queue", jobs.len()));
     } else if left.is_empty() {
         context.out.say("nothing to recover: no job's runner is gone");

@@ -86,23 +86,11 @@ fn print_capabilities(context: &Context) -> Result<ExitCode, CliError> {
 /// Works on one job, its agent's activity on stdout.
 async fn one(id: &JobId, shutdown: Shutdown, context: &Context) -> Result<ExitCode, CliError> {
     let phase = shutdown.clone();
-    let embedded = context.embedded()?;
     let mut watching = None;
-    let job = loop {
-        match work(id, embedded, &shutdown, context).await {
-            Err(Fault::AlreadyRunning { holder }) => {
-                let log = watching.get_or_insert_with(|| {
-                    context.out.say(&format!("{holder}; it does {id} too, this only watches"));
-                    logs::Following::new(id)
-                });
-                if let Some(job) = watch(log, &shutdown, context).await? {
-                    break job;
-                }
-            }
-            worked => break worked?,
-        }
-    };
+    let over = until_over(id, &shutdown, &mut watching, context).await;
+    // Whatever ended it: the folder shows what was submitted, and what became of it.
     context.redraw().await?;
+    let job = over?;
     if context.out.is_json() {
         context.out.json(&job)?;
     }
@@ -111,6 +99,30 @@ async fn one(id: &JobId, shutdown: Shutdown, context: &Context) -> Result<ExitCo
         context.out.say(&format!("its work is saved; `fleet run` goes on with {}", job.id));
     }
     Ok(job_view::exit(&job))
+}
+
+/// Works on the job, or watches whoever does; `watching` is set from then on.
+async fn until_over<'j>(
+    id: &'j JobId,
+    shutdown: &Shutdown,
+    watching: &mut Option<logs::Following<'j>>,
+    context: &Context,
+) -> Result<Job, CliError> {
+    let embedded = context.embedded()?;
+    loop {
+        match work(id, embedded, shutdown, context).await {
+            Err(Fault::AlreadyRunning { holder }) => {
+                let log = watching.get_or_insert_with(|| {
+                    context.out.say(&format!("{holder}; it does {id} too, this only watches"));
+                    logs::Following::new(id)
+                });
+                if let Some(job) = watch(log, shutdown, context).await? {
+                    return Ok(job);
+                }
+            }
+            worked => return Ok(worked?),
+        }
+    }
 }
 
 async fn work(id: &JobId, embedded: &Embedded, shutdown: &Shutdown, context: &Context) -> Result<Job, Fault> {

@@ -1,22 +1,21 @@
 //! `fleet submit`: tasks into the queue.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use fleet_protocol::{
-    ExitCode, Job, JobId, Problem, Span, Stage,
+    ExitCode, Job, JobId, Span, Stage,
     api::{QueueStateQuery, SubmitPreview, SubmitQuery},
     job::BlockReason,
-    manifest::{self, Mistake, Mistakes, parse},
 };
 
 use super::{
     context::Context,
     error::CliError,
-    excerpt::Source,
     field, job_view,
     progress::Progress,
     sanitise,
     style::{self, paint},
+    submit_check::{self, Wrong},
     table::Table,
     task::{self, Fields, Task},
 };
@@ -56,24 +55,19 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> Result<ExitCode, CliError> {
-    let tasks = read_all(args, context)?;
-    let repo = repository(args.repo.as_deref(), context)?;
+    let mut wrong = Wrong::default();
+    let tasks = read_all(args, &mut wrong, context);
+    let repo = repository(args.repo.as_deref(), context).map_err(|error| wrong.beside(error))?;
     let query = SubmitQuery { repo: Some(repo), dedupe: args.dedupe, ..SubmitQuery::default() };
-    let previews = check_all(&tasks, &query, context).await?;
+    let previews = submit_check::check_all(&tasks, wrong, &query, context).await?;
     if args.dry_run {
         return show_all(&previews, context);
     }
     let mut jobs = Vec::new();
-    for task in &tasks {
-        let job = submit(task, &query, context).await?;
-        match (context.out.is_json(), args.wait) {
-            (false, _) => context.out.data(&format!("{}\n", job.id))?,
-            (true, false) => context.out.json_line(&job)?,
-            (true, true) => {}
-        }
-        jobs.push(job);
-    }
+    let submitted = submit_all(&tasks, (args, &query), &mut jobs, context).await;
+    // Whatever stopped it: the folder shows what is in the queue now.
     context.draw_newcomers(&jobs).await?;
+    submitted?;
     if !args.wait {
         return Ok(ExitCode::Success);
     }
@@ -93,25 +87,48 @@ pub(super) async fn submit_file(path: &str, context: &Context) -> Result<Job, Cl
     let task = task::read(path, context)?;
     let repo = repository(None, context)?;
     let query = SubmitQuery { repo: Some(repo), ..SubmitQuery::default() };
-    check_all(std::slice::from_ref(&task), &query, context).await?;
+    submit_check::check_all(std::slice::from_ref(&task), Wrong::default(), &query, context).await?;
     submit(&task, &query, context).await
 }
 
-fn read_all(args: &Args, context: &Context) -> Result<Vec<Task>, CliError> {
+/// The tasks that can be read; what cannot goes to what is wrong.
+fn read_all(args: &Args, wrong: &mut Wrong, context: &Context) -> Vec<Task> {
     let says_where = args.repo.is_some() || args.fields.project.is_some();
-    args.tasks
-        .iter()
-        .map(|what| {
-            let is_text = says_where && what != "-" && !context.config.cwd.join(what).exists();
-            let task = if is_text { task::from_text(what) } else { task::read(what, context)? };
-            Ok(args.fields.laid_over(task))
-        })
-        .collect()
+    let mut tasks = Vec::new();
+    for what in &args.tasks {
+        let is_text = says_where && what != "-" && !context.config.cwd.join(what).exists();
+        let task = if is_text { Ok(task::from_text(what)) } else { task::read(what, context) };
+        match task {
+            Ok(task) => tasks.push(args.fields.laid_over(task)),
+            Err(error) => wrong.add(what, error),
+        }
+    }
+    tasks
+}
+
+/// Submits one after the other and tells each; `jobs` has those that were, whatever stopped it.
+async fn submit_all(
+    tasks: &[Task],
+    (args, query): (&Args, &SubmitQuery),
+    jobs: &mut Vec<Job>,
+    context: &Context,
+) -> Result<(), CliError> {
+    for task in tasks {
+        let job = submit(task, query, context).await?;
+        jobs.push(job.clone());
+        match (context.out.is_json(), args.wait) {
+            (false, _) => context.out.data(&format!("{}\n", job.id))?,
+            (true, false) => context.out.json_line(&job)?,
+            (true, true) => {}
+        }
+    }
+    Ok(())
 }
 
 async fn submit(task: &Task, query: &SubmitQuery, context: &Context) -> Result<Job, CliError> {
     let query = SubmitQuery { file: task.file.clone(), ..query.clone() };
-    let (job, new) = context.client()?.submit(&task.text, &query).await.map_err(|problem| refused(task, problem))?;
+    let (job, new) =
+        context.client()?.submit(&task.text, &query).await.map_err(|problem| submit_check::refused(task, problem))?;
     if new {
         context.out.say(&format!("submitted {} {}", job.id, paint(style::DIM, &job_view::title(&job))));
         // A typo here would be waited for without end.
@@ -135,70 +152,6 @@ fn what_of_it(job: &Job) -> String {
         },
         _ => String::new(),
     }
-}
-
-/// A refusal with its mistakes shown in the file, where the answer names them, or with what would help.
-fn refused(task: &Task, problem: Problem) -> CliError {
-    let errors = problem.details.get("errors").cloned().unwrap_or_default();
-    if let Ok(mistakes) = serde_json::from_value::<Vec<Mistake>>(errors.clone())
-        && !mistakes.is_empty()
-    {
-        return invalid(&[(task, mistakes)]);
-    }
-    let about = |key: &str| errors.as_array().into_iter().flatten().any(|error| error["key"] == key);
-    let error = CliError::from(problem);
-    if about("project") {
-        error.help("`fleet project list` lists the projects; [projects.NAME] in fleet.toml makes one")
-    } else if about("engine") {
-        error.help("any program is an engine: a few lines of [engines.NAME] in fleet.toml name it")
-    } else {
-        error
-    }
-}
-
-fn invalid(found: &[(&Task, Vec<Mistake>)]) -> CliError {
-    let source = |task: &Task, marks: &[Mistake]| Source::of_mistakes(&task.shown, &task.text, marks);
-    let odd = found.iter().flat_map(|(task, _)| {
-        let source = source(task, &manifest::warnings(&task.text));
-        source.marked.iter().map(|marked| source.line(marked)).collect::<Vec<_>>()
-    });
-    let names: Vec<&str> = found.iter().map(|(task, _)| task.shown.as_str()).collect();
-    let sources = found.iter().map(|(task, mistakes)| source(task, mistakes)).collect();
-    CliError::mistakes("invalid_request", format!("nothing was submitted: mistakes in {}", names.join(", ")), sources)
-        .beside(odd.collect())
-}
-
-/// Every task is checked before the first one is submitted; what is only odd is warned about. What each would run by.
-async fn check_all(tasks: &[Task], query: &SubmitQuery, context: &Context) -> Result<Vec<SubmitPreview>, CliError> {
-    let mut wrong = Vec::new();
-    for task in tasks {
-        match parse(&task.text, task.file.as_deref().unwrap_or("task.md")) {
-            Ok(_) if task.text.trim().is_empty() => {
-                return Err(CliError::usage(format!("{} is empty: there is nothing to do in it", task.shown))
-                    .help("write the task in markdown; `fleet help task-file` shows one"));
-            }
-            Ok(parsed) => context.out.warn_about(&Source::of_mistakes(&task.shown, &task.text, &parsed.warnings)),
-            Err(Mistakes(mistakes)) => wrong.push((task, mistakes)),
-        }
-    }
-    if !wrong.is_empty() {
-        return Err(invalid(&wrong));
-    }
-    let mut previews = Vec::new();
-    let mut odd: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for task in tasks {
-        let query = SubmitQuery { file: task.file.clone(), ..query.clone() };
-        let preview = context.client()?.preview(&task.text, &query).await.map_err(|problem| refused(task, problem))?;
-        for warning in wiring::check_submission(&context.config, &preview)? {
-            odd.entry(warning).or_default().push(&task.shown);
-        }
-        previews.push(preview);
-    }
-    // What this machine lacks is the same for most tasks, and told once.
-    for (warning, names) in odd {
-        context.out.warn(&format!("{}: {warning}", names.join(", ")));
-    }
-    Ok(previews)
 }
 
 /// The repository for tasks that name none: an address as it is, a folder absolute.

@@ -16,6 +16,18 @@ pub(super) struct Task {
     /// The name its file had.
     pub(super) file: Option<String>,
     pub(super) text: String,
+    pub(super) written: Written,
+}
+
+/// How the text came about, for messages that point into what the user wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Written {
+    /// As it is.
+    AsSent,
+    /// In this file, which flags changed the fields of.
+    Under { file: String, flags: Vec<&'static str> },
+    /// Not as a task file: as JSON, or as the sentence itself.
+    Otherwise,
 }
 
 /// What flags say instead of the task.
@@ -36,13 +48,21 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    fn say_nothing(&self) -> bool {
-        self.project.is_none() && self.engine.is_none() && self.priority.is_none() && !self.hold
+    /// The keys that they give.
+    fn given(&self) -> Vec<&'static str> {
+        let given = [
+            ("project", self.project.is_some()),
+            ("engine", self.engine.is_some()),
+            ("priority", self.priority.is_some()),
+            ("hold", self.hold),
+        ];
+        given.into_iter().filter_map(|(key, is_given)| is_given.then_some(key)).collect()
     }
 
     /// Writes what the flags say into the task. Without such flags it stays byte for byte.
     pub(super) fn laid_over(&self, task: Task) -> Task {
-        if self.say_nothing() {
+        let flags = self.given();
+        if flags.is_empty() {
             return task;
         }
         // A task with mistakes is left alone: checking tells them, at the places the user knows.
@@ -61,7 +81,11 @@ impl Fields {
         if self.hold {
             manifest.hold = Some(true);
         }
-        Task { text: render(&manifest, &parsed.body), ..task }
+        let written = match task.written {
+            Written::AsSent => Written::Under { file: task.text, flags },
+            written @ (Written::Under { .. } | Written::Otherwise) => written,
+        };
+        Task { text: render(&manifest, &parsed.body), written, shown: task.shown, file: task.file }
     }
 }
 
@@ -84,7 +108,7 @@ pub(super) fn read(what: &str, context: &Context) -> Result<Task, CliError> {
         }
     })?;
     let file = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
-    json_task::understood(Task { shown: what.to_owned(), file, text: text_of(what, bytes)? })
+    json_task::understood(Task { shown: what.to_owned(), file, text: text_of(what, bytes)?, written: Written::AsSent })
 }
 
 fn read_stdin() -> Result<Task, CliError> {
@@ -95,7 +119,8 @@ fn read_stdin() -> Result<Task, CliError> {
     }
     let mut bytes = Vec::new();
     stdin.read_to_end(&mut bytes).map_err(|error| CliError::io("cannot read standard input", &error))?;
-    Ok(Task { shown: "-".to_owned(), file: None, text: text_of("standard input", bytes)? })
+    let text = text_of("standard input", bytes)?;
+    Ok(Task { shown: "-".to_owned(), file: None, text, written: Written::AsSent })
 }
 
 fn text_of(name: &str, bytes: Vec<u8>) -> Result<String, CliError> {
@@ -113,7 +138,8 @@ pub(super) fn from_text(text: &str) -> Task {
         title.push('…');
     }
     let manifest = Manifest { title: Some(title.clone()), ..Manifest::default() };
-    Task { shown: title, file: None, text: render(&manifest, &format!("{text}\n")) }
+    let text = render(&manifest, &format!("{text}\n"));
+    Task { shown: title, file: None, text, written: Written::Otherwise }
 }
 
 #[cfg(test)]
@@ -130,13 +156,15 @@ mod tests {
     #[test]
     fn what_flags_say_wins_over_the_task_and_leaves_its_body_alone() {
         let text = "---\nproject: old\nengine: codex\n---\n# T\r\n\r\nDo it.";
-        let task = Task { shown: "t.md".to_owned(), file: None, text: text.to_owned() };
+        let task =
+            |shown: &str| Task { shown: shown.to_owned(), file: None, text: text.to_owned(), written: Written::AsSent };
         let fields = Fields { project: Some("shop".to_owned()), hold: true, ..Fields::default() };
-        let laid = fields.laid_over(task);
+        let laid = fields.laid_over(task("t.md"));
         let parsed = parse(&laid.text, "t.md").expect("a task");
         assert_eq!((parsed.manifest.project.as_deref(), parsed.manifest.hold), (Some("shop"), Some(true)));
         assert_eq!((parsed.manifest.engine.as_deref(), parsed.body.as_str()), (Some("codex"), "# T\r\n\r\nDo it."));
-        let same = Fields::default().laid_over(Task { shown: String::new(), file: None, text: text.to_owned() });
-        assert_eq!(same.text, text);
+        let same = Fields::default().laid_over(task(""));
+        assert_eq!((same.text.as_str(), same.written), (text, Written::AsSent));
+        assert_eq!(laid.written, Written::Under { file: text.to_owned(), flags: vec!["project", "hold"] });
     }
 }

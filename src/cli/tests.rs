@@ -424,8 +424,10 @@ fn what_a_task_names_and_is_not_there_is_refused_with_what_would_help() {
     let world = World::new();
     world.write("task.md", "Do it.\n");
     for (key, help) in [("project", "fleet project list"), ("engine", "[engines.NAME]")] {
-        let problem = Problem::new(ErrorCode::InvalidRequest, format!("unknown {key} `x`; known: y"))
-            .with(json!({ "errors": [{ "key": key, "message": "unknown" }] }));
+        let problem =
+            Problem::new(ErrorCode::InvalidRequest, format!("unknown {key} `x`; known: y")).with(json!({ "errors": [{
+                "line": 0, "column": 0, "key": key, "message": format!("unknown {key} `x`; known: y"), "help": help,
+            }] }));
         let outcome = world.run(&Fake::default().refuse_previews(problem), &["submit", "task.md"]);
         assert_eq!((outcome.exit, outcome.stdout.as_str()), (ExitCode::Usage, ""));
         assert!(outcome.stderr.contains("known: y") && outcome.stderr.contains(help), "{}", outcome.stderr);

@@ -130,22 +130,27 @@ pub(super) fn submitted_before(id: &str) -> String {
     )
 }
 
-/// A malformed task, with every mistake at its place; or one that asks for what is not there.
+/// A task with mistakes, every one at its place, in the words of `message`: the store's answer, one mistake a line. Those
+/// that the text alone shows have their hint on a line of its own.
 pub(super) fn malformed(text: &str, file: &str, message: Option<&str>) -> String {
-    let mistakes = manifest::parse(text, file).err().map(|mistakes| mistakes.0).unwrap_or_default();
-    let why = if mistakes.is_empty() { "It cannot be done as it is" } else { "It is malformed" };
+    let in_text = manifest::examine(text, file).mistakes();
+    let why = if in_text.0.is_empty() { "It cannot be done as it is" } else { "It is malformed" };
     let mut note = format!("{why}, so the job failed with `invalid_manifest`; no agent was started.\n\n");
-    for Mistake { line, column, message, help } in &mistakes {
-        note.push_str(&format!("{file}:{line}:{column}: {message}\n"));
-        if let Some(help) = help {
-            note.push_str(&format!("    {help}\n"));
+    let told = message.map_or_else(|| in_text.to_string(), str::to_owned);
+    for line in told.lines() {
+        match in_text.0.iter().find(|mistake| mistake.to_string() == line) {
+            Some(Mistake { line, column, message, help, .. }) => {
+                note.push_str(&format!("{file}:{line}:{column}: {message}\n"));
+                if let Some(help) = help {
+                    note.push_str(&format!("    {help}\n"));
+                }
+            }
+            None if line.starts_with(|c: char| c.is_ascii_digit()) => note.push_str(&format!("{file}:{line}\n")),
+            None => note.push_str(&format!("{}.\n", trim(line))),
         }
     }
-    if let (true, Some(message)) = (mistakes.is_empty(), message) {
-        note.push_str(&format!("{}.\n", trim(message)));
-    }
     note.push_str("\nCorrect it and move it into inbox: it is then taken in as a new job.\n");
-    if mistakes.is_empty() {
+    if in_text.0.is_empty() || told != in_text.to_string() {
         note.push_str("Where not the file was at fault but the configuration, `fleet submit` it again as it is.\n");
     }
     note

@@ -12,6 +12,9 @@ pub struct Mistake {
     pub line: usize,
     /// Counts characters from 1; 0 like `line`.
     pub column: usize,
+    /// The key whose value is wrong, as its writer spells it and with a dot where it is nested; none where it is no key's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// What is wrong, lower case, no full stop.
     pub message: String,
     /// What would be right.
@@ -79,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_position_is_shown_only_where_there_is_one() {
-        let mut mistake = Mistake { line: 3, column: 7, message: "no".into(), help: Some("yes".into()) };
+        let mut mistake = Mistake { line: 3, column: 7, key: None, message: "no".into(), help: Some("yes".into()) };
         let both = Mistakes(vec![mistake.clone(), Mistake { line: 0, column: 0, help: None, ..mistake.clone() }]);
         assert_eq!(both.to_string(), "3:7: no (yes)\nno");
         assert_eq!(both.in_file("a.md"), "a.md:3:7: no (yes)\na.md: no");

@@ -15,5 +15,5 @@ pub(crate) use json::{camel_case, entries_from_json, kebab_case, node_from_json,
 pub use mistake::{Mistake, Mistakes, Warning};
 pub(crate) use reader::{Fault, Form, Reader, shown, unknown_key};
 pub(crate) use scan::entries_from_yaml;
-pub(crate) use split::{Block, split};
+pub(crate) use split::split;
 pub(crate) use tree::{At, Content, Entry, Key, Node};

@@ -61,17 +61,17 @@ impl Reader {
     }
 
     /// The warnings, or the mistakes if there is one; both in the order of the file.
-    pub(crate) fn finish(mut self) -> Result<Vec<Warning>, Mistakes> {
+    pub(crate) fn finish(self) -> Result<Vec<Warning>, Mistakes> {
+        let (mistakes, warnings) = self.into_parts();
+        if mistakes.is_empty() { Ok(warnings) } else { Err(Mistakes(mistakes)) }
+    }
+
+    /// The mistakes and the warnings, each in the order of the file.
+    pub(crate) fn into_parts(mut self) -> (Vec<Mistake>, Vec<Warning>) {
         let place = |mistake: &Mistake| (mistake.line, mistake.column);
         self.mistakes.sort_by_key(place);
         self.warnings.sort_by_key(place);
-        if self.mistakes.is_empty() { Ok(self.warnings) } else { Err(Mistakes(self.mistakes)) }
-    }
-
-    /// The warnings, whatever else is wrong, in the order of the file.
-    pub(crate) fn into_warnings(mut self) -> Vec<Warning> {
-        self.warnings.sort_by_key(|warning| (warning.line, warning.column));
-        self.warnings
+        (self.mistakes, self.warnings)
     }
 
     pub(crate) const fn form(&self) -> Form {
@@ -88,20 +88,27 @@ impl Reader {
 
     /// Notes a mistake in the value of `key`.
     pub(crate) fn fault(&mut self, key: &str, at: At, fault: Fault) {
-        let message = format!("`{}`: {}", self.label(key), fault.problem);
-        self.mistakes.push(Mistake { line: at.line, column: at.column, message, help: Some(fault.help) });
+        let mistake = self.about(key, at, fault);
+        self.mistakes.push(mistake);
     }
 
     /// Notes something that is probably not meant.
     pub(crate) fn warn(&mut self, key: &str, at: At, fault: Fault) {
-        let message = format!("`{}`: {}", self.label(key), fault.problem);
-        self.warnings.push(Warning { line: at.line, column: at.column, message, help: Some(fault.help) });
+        let warning = self.about(key, at, fault);
+        self.warnings.push(warning);
+    }
+
+    fn about(&self, key: &str, at: At, fault: Fault) -> Mistake {
+        let key = self.label(key);
+        let message = format!("`{key}`: {}", fault.problem);
+        Mistake { line: at.line, column: at.column, key: Some(key), message, help: Some(fault.help) }
     }
 
     /// Notes a key that means nothing here and is kept.
     pub(crate) fn warn_unknown(&mut self, at: At, key: &str, help: String) {
-        let message = format!("unknown key `{}`: it is kept and has no effect", shown(key));
-        self.warnings.push(Warning { line: at.line, column: at.column, message, help: Some(help) });
+        let key = shown(key);
+        let message = format!("unknown key `{key}`: it is kept and has no effect");
+        self.warnings.push(Warning { line: at.line, column: at.column, key: Some(key), message, help: Some(help) });
     }
 
     /// Forgets what was noted about the values at these places, and notes `faults` about them instead. For values that

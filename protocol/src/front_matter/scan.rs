@@ -102,7 +102,7 @@ impl Builder {
 
     fn mistake(&mut self, at: At, message: impl Into<String>, help: impl Into<String>) {
         let help = Some(help.into());
-        self.mistakes.push(Mistake { line: at.line, column: at.column, message: message.into(), help });
+        self.mistakes.push(Mistake { line: at.line, column: at.column, key: None, message: message.into(), help });
     }
 
     fn refuse_extras(&mut self, at: At, anchor: usize, tagged: bool) {
@@ -185,6 +185,7 @@ impl Builder {
                 let mistake = Mistake {
                     line: root.at.line,
                     column: root.at.column,
+                    key: None,
                     message: "the front matter holds no keys".to_owned(),
                     help: Some("write `key: value` lines between the `---` lines".to_owned()),
                 };
@@ -220,6 +221,7 @@ fn control_character(yaml: &str, first_line: usize) -> Option<Mistake> {
         Some(Mistake {
             line: index + first_line,
             column: found + 1,
+            key: None,
             message: "a control character stands here".to_owned(),
             help: Some("remove it, or write it as an escape in double quotes".to_owned()),
         })

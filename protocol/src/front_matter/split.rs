@@ -42,6 +42,7 @@ pub(crate) fn split(text: &str) -> Result<Split<'_>, Mistake> {
     Err(Mistake {
         line: 1,
         column: 1,
+        key: None,
         message: "the front matter that begins here does not end".to_owned(),
         help: Some("close it with a line `---`; for a horizontal rule leave an empty line below it".to_owned()),
     })

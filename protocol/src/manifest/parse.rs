@@ -4,54 +4,57 @@ use serde_json::{Map, Value};
 
 use super::{
     model::{Manifest, Priority},
-    read, title,
+    read,
+    reading::{Places, Reading, TaskFile},
+    title,
 };
 use crate::front_matter::{
-    At, Block, Fault, Form, Mistake, Mistakes, Reader, Warning, entries_from_json, entries_from_yaml, split,
+    At, Fault, Form, Mistake, Mistakes, Reader, Warning, entries_from_json, entries_from_yaml, split,
 };
-
-/// A task file, taken apart.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TaskFile {
-    pub manifest: Manifest,
-    /// `title:`, else the first heading of the body, else the file's name.
-    pub title: String,
-    /// Everything after the front matter, byte for byte.
-    pub body: String,
-    pub warnings: Vec<Warning>,
-}
 
 /// Reads a task file. `name` is the file's name, used for the title when nothing else gives one.
 pub fn parse(text: &str, name: &str) -> Result<TaskFile, Mistakes> {
-    let parts = split(text).map_err(|mistake| Mistakes(vec![mistake]))?;
-    let (manifest, reader) = front_matter(parts.front);
-    task(manifest, parts.body.to_owned(), name, reader)
+    examine(text, name).finish()
+}
+
+/// Reads a task file as far as it can be read, for whoever knows of more that may be wrong with it.
+pub fn examine(text: &str, name: &str) -> Reading {
+    let parts = match split(text) {
+        Ok(parts) => parts,
+        Err(mistake) => {
+            let reader = Reader::new(Form::FrontMatter, vec![mistake]);
+            return task((Manifest::default(), text.to_owned()), name, Places::default(), reader);
+        }
+    };
+    let (entries, mistakes) =
+        parts.front.map(|front| entries_from_yaml(front.yaml, front.first_line)).unwrap_or_default();
+    let mut reader = Reader::new(Form::FrontMatter, mistakes);
+    let manifest = read::read(&mut reader, &entries);
+    task((manifest, parts.body.to_owned()), name, Places::of(&entries), reader)
 }
 
 /// What is odd in a task file, however many mistakes it has besides.
 pub fn warnings(text: &str) -> Vec<Warning> {
-    split(text).map(|parts| front_matter(parts.front).1.into_warnings()).unwrap_or_default()
-}
-
-fn front_matter(front: Option<Block<'_>>) -> (Manifest, Reader) {
-    let (entries, mistakes) = front.map(|front| entries_from_yaml(front.yaml, front.first_line)).unwrap_or_default();
-    let mut reader = Reader::new(Form::FrontMatter, mistakes);
-    let manifest = read::read(&mut reader, &entries);
-    (manifest, reader)
+    examine(text, "").task.warnings
 }
 
 /// Reads the JSON form: an object of the manifest's keys in camelCase, and `body`. The same short forms and the same rules
 /// hold as in a task file; unknown keys are kept in `extra`. Mistakes have no position.
 pub fn from_json(value: &Value, name: &str) -> Result<TaskFile, Mistakes> {
+    examine_json(value, name).finish()
+}
+
+/// Reads the JSON form as far as it can be read.
+pub fn examine_json(value: &Value, name: &str) -> Reading {
     let mut reader = Reader::new(Form::Json, Vec::new());
     let Value::Object(object) = value else {
         reader.fault("manifest", At::default(), Fault::new("is not an object", "send { \"title\": …, \"body\": … }"));
-        return Err(reader.finish().err().unwrap_or_default());
+        return task((Manifest::default(), String::new()), name, Places::default(), reader);
     };
     let mut object = object.clone();
     let body = body(&mut reader, object.remove("body"));
     let manifest = read_object(&mut reader, object);
-    task(manifest, body, name, reader)
+    task((manifest, body), name, Places::default(), reader)
 }
 
 /// Every mistake of a manifest that was not read by `parse` or `from_json`; none when it is right.
@@ -63,11 +66,12 @@ pub fn validate(manifest: &Manifest) -> Vec<Mistake> {
     reader.finish().err().unwrap_or_default().0
 }
 
-fn task(manifest: Manifest, body: String, name: &str, reader: Reader) -> Result<TaskFile, Mistakes> {
-    let warnings = reader.finish()?;
+fn task((manifest, body): (Manifest, String), name: &str, places: Places, reader: Reader) -> Reading {
+    let form = reader.form();
+    let (mistakes, warnings) = reader.into_parts();
     let given = manifest.title.as_ref().map(|title| title.trim().to_owned());
     let title = given.or_else(|| title::first_heading(&body)).unwrap_or_else(|| title::from_file_name(name));
-    Ok(TaskFile { manifest, title, body, warnings })
+    Reading::new(TaskFile { manifest, title, body, warnings }, form, places, mistakes)
 }
 
 fn body(reader: &mut Reader, body: Option<Value>) -> String {

@@ -446,3 +446,43 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn whoever_knows_more_adds_to_the_same_list_at_the_place_of_the_key() {
+    let text = "---\nruntime: docker\npriority: soon\nengine: clade\ntags: [a]\n---\nx";
+    let mut reading = examine(text, "file.md");
+    assert!(reading.is_wrong("priority") && !reading.is_wrong("engine"));
+    assert_eq!((reading.place("engine"), reading.place("tags")), (Some((4, 9)), Some((5, 7))));
+    assert_eq!((reading.key_at(4, 9), reading.key_at(4, 1), reading.place("profile")), (Some("engine"), None, None));
+    reading.fault("model", &["profile"], "stands nowhere here".to_owned(), None);
+    reading.fault("engine", &["engine"], "no such engine".to_owned(), Some("try another".to_owned()));
+    reading.fault("model", &["profile", "tags"], "comes from the tags".to_owned(), None);
+    reading.fault("runtime", &["runtime"], "not here".to_owned(), None);
+    assert!(reading.is_wrong("engine"));
+    let told = reading.mistakes().to_string();
+    let places: Vec<&str> = told.lines().map(|line| line.split([' ', '(']).next().unwrap_or_default()).collect();
+    assert_eq!(places, ["2:10:", "3:11:", "4:9:", "5:7:", "stands"], "{told}");
+    assert_eq!(reading.finish().expect_err("mistakes").to_string(), told);
+}
+
+#[test]
+fn what_was_understood_beside_a_mistake_is_kept() {
+    for (text, engine) in [
+        ("---\nengine: clade\npriority: soon\n---\nx", Some("clade")),
+        ("---\nengine: clade\ntags: [a\n---\nx", Some("clade")),
+        ("---\nengine: clade\nx", None),
+    ] {
+        let reading = examine(text, "file.md");
+        assert_eq!(reading.task.manifest.engine.as_deref(), engine, "{text}");
+        assert!(!reading.mistakes().0.is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn json_is_examined_without_places_and_with_its_own_spelling() {
+    let mut reading = examine_json(&json!({ "maxTurns": 0, "reviewPolicy": "manual" }), "file.md");
+    assert!(reading.is_wrong("max-turns"));
+    reading.fault("review-policy", &["review-policy"], "not here".to_owned(), None);
+    let keys: Vec<_> = reading.mistakes().0.into_iter().map(|mistake| (mistake.line, mistake.key)).collect();
+    assert_eq!(keys, [(0, Some("maxTurns".to_owned())), (0, Some("reviewPolicy".to_owned()))]);
+}

@@ -232,7 +232,7 @@ async fn a_malformed_task_ends_in_failed_with_its_mistakes_and_runs_again_once_c
     assert_eq!(world.store.job("a.md").result, Some(JobResult::InvalidManifest));
     assert_eq!(world.tree(), ["failed/a.md", "failed/a.md.note.txt"]);
     let note = world.note(Bucket::Failed, "a.md");
-    assert!(note.contains("1:1") && note.contains("no agent was started"), "{note}");
+    assert!(note.contains("a.md:1:1: the front matter") && note.contains("no agent was started"), "{note}");
     // Moved back as it is: refused.
     world.mv("a.md", Bucket::Failed, Bucket::Inbox);
     world.reconcile().await;

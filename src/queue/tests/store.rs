@@ -95,7 +95,7 @@ impl Store {
         job.idempotency_key = key;
         if text.starts_with(MALFORMED) {
             job.result = Some(JobResult::InvalidManifest);
-            job.message = Some("2:1: the front matter is not closed".to_owned());
+            job.message = Some(fleet_protocol::manifest::examine(text, &job.file).mistakes().to_string());
             turn(&mut job, Stage::Failed);
         }
         jobs.push((job.clone(), text.to_owned()));

@@ -168,7 +168,8 @@ fn see_mistakes(world: &World) -> Result<Mistakes, Stop> {
     let refusal = world.run(&["submit", "--json", &wrong])?;
     Ok(Mistakes {
         wrong: world.run(&["submit", &wrong])?,
-        json: serde_json::from_str(&refusal.stderr).unwrap_or_default(),
+        // What was made here for the first time is said before it.
+        json: refusal.stderr.lines().last().and_then(|line| serde_json::from_str(line).ok()).unwrap_or_default(),
         odd: world.run(&["submit", "--dry-run", &odd])?,
         kept: world.json(&["submit", "--dry-run", &odd])?,
         later: world.run(&["submit", &later])?,
@@ -203,7 +204,7 @@ fn mistakes() -> Box<dyn Scenario> {
             is_refused(&seen.later, &["runtime", "schedule"])
         })
         .check("an unknown engine is refused with the nearest name", |seen| {
-            is_refused(&seen.engine, &["clade", "claude"])
+            is_refused(&seen.engine, &["engine.md:2:9", "clade", "claude"])
         })
         .told()
 }

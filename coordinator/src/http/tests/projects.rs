@@ -38,9 +38,11 @@ on_both! {
         assert_eq!((answer.status, answer.code()), (StatusCode::BAD_REQUEST, "invalid_request"));
         let told: Vec<&str> = answer.message().lines().collect();
         assert_eq!(told, [
-            "unknown project `shpo` (did you mean `shop`?); known: shop, web",
-            "unknown profile `nobody`; known: careful",
-            "unknown engine `cluade` (did you mean `claude`?); known: claude, codex",
+            "2:10: unknown project `shpo` (did you mean `shop`?); known: shop, web (`fleet project list` lists the \
+             projects; [projects.NAME] in fleet.toml makes one)",
+            "3:9: unknown engine `cluade` (did you mean `claude`?); known: claude, codex (any program is an engine: a \
+             few lines of [engines.NAME] in fleet.toml name it)",
+            "4:10: unknown profile `nobody`; known: careful",
         ]);
         let web = fleet.task("---\nproject: web\n---\nx").await;
         assert_eq!(web.body["manifest"]["base"], "trunk", "{:?}", web.body);

@@ -66,8 +66,38 @@ on_both! {
         assert_eq!(answer.code(), "invalid_request");
         let keys: Vec<&str> = answer.body["error"]["details"]["errors"]
             .as_array().unwrap().iter().map(|error| error["key"].as_str().unwrap()).collect();
-        assert_eq!(keys, ["profile", "runtime", "schedule"]);
+        assert_eq!(keys, ["runtime", "schedule", "profile"]);
         assert!(answer.message().contains("known: careful"), "{}", answer.message());
+    }
+
+    async fn mistakes_of_every_kind_are_told_together_in_the_order_of_the_file(fleet: &Fleet) {
+        let text = "---\nruntime: docker\nproject: shpo\npriority: soon\nprofile: nobody\nengine: clade\ntags: [a\n---\nx";
+        for query in ["", "?dryRun=true"] {
+            let answer = fleet.task_with(text, query).await;
+            assert_eq!((answer.status, answer.code()), (StatusCode::BAD_REQUEST, "invalid_request"));
+            let told: Vec<String> = answer.body["error"]["details"]["errors"]
+                .as_array().unwrap().iter()
+                .map(|error| format!("{}:{} {}", error["line"], error["column"], error["key"].as_str().unwrap_or("")))
+                .collect();
+            let expected = ["2:10 runtime", "3:10 project", "4:11 priority", "5:10 profile", "6:9 engine"];
+            assert_eq!(told[..5], expected, "{}", answer.message());
+            assert_eq!(told.len(), 6, "and the list that does not end: {told:?}");
+        }
+        assert_eq!(fleet.get(route::JOBS).await.body["jobs"], json!([]));
+        let kept = fleet.task_with(text, "?keepInvalid=true&file=dropped.md").await;
+        let message = kept.body["message"].as_str().unwrap();
+        for expected in ["2:10: ", "3:10: ", "4:11: ", "5:10: ", "6:9: "] {
+            assert!(message.lines().any(|line| line.starts_with(expected)), "{message}");
+        }
+    }
+
+    async fn a_value_that_may_be_a_secret_is_not_judged_further(fleet: &Fleet) {
+        let secret = format!("ghp_{}", "a1B2".repeat(9));
+        for key in ["engine", "project", "profile"] {
+            let answer = fleet.task(&format!("---\n{key}: {secret}\npriority: soon\n---\nx")).await;
+            assert_eq!(answer.body["error"]["details"]["errors"].as_array().unwrap().len(), 2, "{}", answer.message());
+            assert!(!answer.body.to_string().contains(&secret), "{}", answer.message());
+        }
     }
 
     async fn an_untrusted_task_is_against_policy(fleet: &Fleet) {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use fleet_protocol::{
     ErrorCode, Manifest, Problem, Project,
     api::{Origin, SubmitPreview, SubmitQuery},
-    manifest::{self, Effective, Givers, Mistakes, TaskFile, Trust},
+    manifest::{self, Effective, Givers, Mistakes, Reading, TaskFile, Trust, Unsupported},
 };
 use serde_json::json;
 
@@ -64,16 +64,26 @@ impl Intake<'_> {
     }
 }
 
-/// Makes sense of `text`.
+/// Makes sense of `text`; whatever is wrong with it is told at once.
 pub(super) fn read<'a>(text: &TaskText, query: &SubmitQuery, options: &'a Options) -> Result<Intake<'a>, Box<Unfit>> {
     let name = query.file.as_deref().unwrap_or("task.md");
-    let task = parse(text, name)?;
-    let (problems, effective) = Problems::of(&task.manifest, options);
-    if let Some(problem) = problems.told() {
-        return Err(Box::new(Unfit { problem, title: task.title, manifest: task.manifest, body: task.body }));
+    let mut reading = examine(text, name)?;
+    let is_malformed = !reading.mistakes().0.is_empty();
+    let Judged { profile, project, effective } = judge(&mut reading, options);
+    let mistakes = reading.mistakes();
+    if !mistakes.0.is_empty() {
+        // What is malformed may hold what must not be kept; its text alone is.
+        let problem = refusal(&reading, &mistakes);
+        return Err(if is_malformed {
+            malformed(text, name, problem)
+        } else {
+            let TaskFile { title, manifest, body, .. } = reading.task;
+            Box::new(Unfit { problem, title, manifest, body })
+        });
     }
+    let task = reading.task;
     // A project is nearer to the job than the place that it was submitted from.
-    let standing = problems.project.map(|project| project.repo.as_str()).or(query.repo.as_deref());
+    let standing = project.map(|project| project.repo.as_str()).or(query.repo.as_deref());
     let repo = manifest::repository(&task.manifest, standing);
     let fingerprint = content_of(&task, repo.as_deref());
     let mut manifest = effective.manifest;
@@ -88,80 +98,88 @@ pub(super) fn read<'a>(text: &TaskText, query: &SubmitQuery, options: &'a Option
         origins: effective.origins,
         warnings: task.warnings.iter().map(ToString::to_string).collect(),
         body: task.body,
-        profile: problems.profile,
+        profile,
         repo,
         fingerprint,
         derived_key,
     })
 }
 
-fn parse(text: &TaskText, name: &str) -> Result<TaskFile, Box<Unfit>> {
-    let unfit = |problem| {
-        let title = manifest::parse("", name).map_or_else(|_| name.to_owned(), |empty| empty.title);
-        let body = match text {
-            TaskText::Markdown(text) => text.clone(),
-            TaskText::Json(_) => String::new(),
-        };
-        Box::new(Unfit { problem, title, manifest: Manifest::default(), body })
-    };
+fn examine(text: &TaskText, name: &str) -> Result<Reading, Box<Unfit>> {
     match text {
-        TaskText::Markdown(text) => manifest::parse(text, name),
-        TaskText::Json(text) => {
-            let value = serde_json::from_str(text).map_err(|error| {
-                unfit(Problem::new(ErrorCode::InvalidRequest, format!("the request is not JSON: {error}")))
+        TaskText::Markdown(text) => Ok(manifest::examine(text, name)),
+        TaskText::Json(json) => {
+            let value = serde_json::from_str(json).map_err(|error| {
+                let problem = Problem::new(ErrorCode::InvalidRequest, format!("the request is not JSON: {error}"));
+                malformed(text, name, problem)
             })?;
-            manifest::from_json(&value, name)
+            Ok(manifest::examine_json(&value, name))
         }
     }
-    .map_err(|mistakes| unfit(malformed(&mistakes)))
 }
 
-fn malformed(mistakes: &Mistakes) -> Problem {
-    Problem::new(ErrorCode::InvalidRequest, mistakes.to_string()).with(json!({ "errors": mistakes }))
+/// A task of which nothing is known but its text.
+fn malformed(text: &TaskText, name: &str, problem: Problem) -> Box<Unfit> {
+    let title = manifest::parse("", name).map_or_else(|_| name.to_owned(), |empty| empty.title);
+    let body = match text {
+        TaskText::Markdown(text) => text.clone(),
+        TaskText::Json(_) => String::new(),
+    };
+    Box::new(Unfit { problem, title, manifest: Manifest::default(), body })
 }
 
-/// What speaks against a manifest that is well-formed.
-struct Problems<'a> {
+fn refusal(reading: &Reading, mistakes: &Mistakes) -> Problem {
+    // An untrusted task on this machine is not missing machinery only: it is what must never happen.
+    let against_policy = reading.task.manifest.trust == Some(Trust::Untrusted);
+    let code = if against_policy { ErrorCode::Forbidden } else { ErrorCode::InvalidRequest };
+    Problem::new(code, mistakes.to_string()).with(json!({ "errors": mistakes }))
+}
+
+/// What a task runs by, as far as that is known.
+struct Judged<'a> {
     profile: Option<&'a ProfileSource>,
     project: Option<&'a Project>,
-    /// Of each: the key, and a sentence.
-    found: Vec<(String, String)>,
-    against_policy: bool,
+    effective: Effective,
 }
 
-impl<'a> Problems<'a> {
-    /// Judges what the job would run by, which is also what comes back: a profile may ask for what the task does not.
-    fn of(manifest: &Manifest, options: &'a Options) -> (Self, Effective) {
-        let mut found = Vec::new();
-        let mut note = |key: &str, sentence| found.push((key.to_owned(), sentence));
-        let project = manifest.project.as_deref().map(|name| named::project(options, name));
-        let project = project.and_then(|project| project.map_err(|sentence| note("project", sentence)).ok());
-        let name = manifest.profile.as_deref().or_else(|| project?.profile.as_deref());
-        let profile = name.map(|name| named::profile(options, name));
-        let profile = profile.and_then(|profile| profile.map_err(|sentence| note("profile", sentence)).ok());
-        let givers = Givers { profile: profile.map(|source| &source.profile), project, defaults: &options.defaults };
-        let effective = manifest::merge(manifest.clone(), givers);
-        if let Some(Err(sentence)) = effective.manifest.engine.as_deref().map(|name| named::engine(options, name)) {
-            note("engine", sentence);
-        }
-        let unsupported = manifest::unsupported(&effective.manifest);
-        found.extend(unsupported.into_iter().map(|unsupported| (unsupported.key.to_owned(), unsupported.message)));
-        // An untrusted task on this machine is not missing machinery only: it is what must never happen.
-        let against_policy = manifest.trust == Some(Trust::Untrusted);
-        (Self { profile, project, found, against_policy }, effective)
+/// Adds what speaks against the job to what is wrong with its text. What the job would run by is judged, which is also
+/// what comes back: a profile may ask for what the task does not.
+fn judge<'a>(reading: &mut Reading, options: &'a Options) -> Judged<'a> {
+    let manifest = reading.task.manifest.clone();
+    let project = manifest.project.as_deref().filter(|_| !reading.is_wrong("project"));
+    let project = project.and_then(|name| {
+        let fault = |sentence| reading.fault("project", &["project"], sentence, Some(ON_PROJECTS.to_owned()));
+        named::project(options, name).map_err(fault).ok()
+    });
+    let name = manifest.profile.as_deref().or_else(|| project?.profile.as_deref());
+    let profile = name.filter(|_| !reading.is_wrong("profile")).and_then(|name| {
+        let fault = |sentence| reading.fault("profile", &["profile", "project"], sentence, None);
+        named::profile(options, name).map_err(fault).ok()
+    });
+    let givers = Givers { profile: profile.map(|source| &source.profile), project, defaults: &options.defaults };
+    let effective = manifest::merge(manifest, givers);
+    let engine = effective.manifest.engine.as_deref().filter(|_| !reading.is_wrong("engine"));
+    if let Some(Err(sentence)) = engine.map(|name| named::engine(options, name)) {
+        reading.fault("engine", &stands_at("engine", &effective), sentence, Some(ON_ENGINES.to_owned()));
     }
+    for Unsupported { key, message } in manifest::unsupported(&effective.manifest) {
+        reading.fault(key, &stands_at(key, &effective), message, None);
+    }
+    Judged { profile, project, effective }
+}
 
-    fn told(&self) -> Option<Problem> {
-        if self.found.is_empty() {
-            return None;
-        }
-        let sentences: Vec<&str> = self.found.iter().map(|(_, sentence)| sentence.as_str()).collect();
-        let errors: Vec<_> =
-            self.found.iter().map(|(key, sentence)| json!({ "key": key, "message": sentence })).collect();
-        let code = if self.against_policy { ErrorCode::Forbidden } else { ErrorCode::InvalidRequest };
-        Some(Problem::new(code, sentences.join("\n")).with(json!({ "errors": errors })))
+/// The keys that gave this field its value, as the task file spells them: itself, or whoever gave it to the job.
+fn stands_at<'k>(key: &'k str, effective: &Effective) -> Vec<&'k str> {
+    match effective.origins.get(key) {
+        Some(Origin::Profile) => vec!["profile", "project"],
+        Some(Origin::Project) => vec!["project"],
+        Some(Origin::Job) => vec![key],
+        Some(Origin::Default) | None => Vec::new(),
     }
 }
+
+const ON_PROJECTS: &str = "`fleet project list` lists the projects; [projects.NAME] in fleet.toml makes one";
+const ON_ENGINES: &str = "any program is an engine: a few lines of [engines.NAME] in fleet.toml name it";
 
 fn content_of(task: &TaskFile, repo: Option<&str>) -> String {
     let content = serde_json::to_vec(&(&task.manifest, &task.body, repo)).expect("manifests and texts are JSON");
