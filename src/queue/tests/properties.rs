@@ -125,11 +125,12 @@ impl Model {
                 }
                 self.throw_away(&to);
                 if matches!(step, Step::Move { .. }) {
-                    fs::rename(from, to).unwrap();
+                    fs::rename(from, &to).unwrap();
                 } else {
                     fs::copy(from, &to).unwrap();
-                    age(&to);
                 }
+                // A file that was drawn a moment ago and moved looks like one that is still being written.
+                age(&to);
             }
             Step::Delete { file } => {
                 let Some(path) = self.pick(file) else { return };
