@@ -159,7 +159,7 @@ async fn take_one(client: &Client, options: &Options, job: Job) -> (Job, Result<
     };
     let taken = taken.await;
     if taken.is_ok() {
-        forget(options, &job.id, job.runs);
+        forget(options, &job.id, job.runs).await;
     }
     (job, taken)
 }
@@ -186,7 +186,11 @@ async fn clear_unheld(client: &Client, options: &Options, outcome: &mut Orphaned
             continue;
         }
         match clear(options, &job).await {
-            Ok(_) => (1..=job.runs).for_each(|run| forget(options, &job.id, run)),
+            Ok(_) => {
+                for run in 1..=job.runs {
+                    forget(options, &job.id, run).await;
+                }
+            }
             Err(why) => outcome.left.push((job, why)),
         }
     }
@@ -315,16 +319,16 @@ async fn carry_rest(client: &Client, options: &Options, job: &Job) {
     let target =
         Target { job: job.id.clone(), lease_epoch: job.lease_epoch, run: job.runs, stream: LogStream::Stdout, mask };
     let carried = Pumps::start(client, &target, &folder, From::WhatArrived).finish().await;
-    Place::at(options, job.id.as_str(), job.runs).tidy(carried);
+    Place::at(options, job.id.as_str(), job.runs).tidy(carried, options).await;
 }
 
-/// Takes away what only a run under way needs. What it printed and nobody took stays.
-fn forget(options: &Options, job: &JobId, run: u32) {
+/// Takes away what only a run under way needs. What it printed and nobody took stays, masked.
+async fn forget(options: &Options, job: &JobId, run: u32) {
     let place = Place::at(options, job.as_str(), run);
     if !Record::is_in(&place.folder) && !Values::are_in(&place.folder) {
         return;
     }
-    place.tidy(Carried::Part);
+    place.tidy(Carried::Part, options).await;
     if let Err(error) = Record::remove(&place.folder) {
         tracing::warn!(job.id = %job, %error, "a run's record could not be removed");
     }
