@@ -151,3 +151,15 @@ async fn a_process_that_is_asked_to_end_begins_nothing_more() {
     assert_eq!(reaper.workspaces(Mode::Remove).await.unwrap(), []);
     assert!(dir.exists());
 }
+
+#[tokio::test]
+async fn a_job_that_changed_since_it_was_looked_at_is_not_taken_for_over() {
+    let place = Place::new();
+    let id = place.job("over").await;
+    let reaper = place.reaper(Reach::Finished);
+    let queued = place.client.job(&id).await.unwrap();
+    assert!(!reaper.is_still_over(&queued).await.unwrap());
+    let over = place.client.act(&id, Action::Cancel, &ActionRequest::default()).await.unwrap();
+    assert!(reaper.is_still_over(&over).await.unwrap());
+    assert!(!reaper.is_still_over(&queued).await.unwrap(), "it is another one by now");
+}
