@@ -26,6 +26,7 @@ use super::{
     record::{Record, Values, launches},
     save::blocking,
     secret::to_mask,
+    turns::Turns,
 };
 use crate::{
     client::Client,
@@ -106,7 +107,7 @@ pub(crate) async fn reclaim(client: &Client, options: &Arc<Options>) -> Result<O
         };
         outcome.left.push((job, why.to_owned()));
     }
-    take_back(client, options, dead, &mut outcome).await?;
+    take_back(client, options, &Turns::default(), dead, &mut outcome).await?;
     let reaper = Reaper::new(Arc::clone(options), client.clone(), Reach::Everything);
     outcome.cleared = cleared(&reaper).await;
     Ok(outcome)
@@ -125,6 +126,7 @@ pub(super) async fn cleared(reaper: &Reaper) -> Vec<Reaped> {
 pub(super) async fn take_back(
     client: &Client,
     options: &Options,
+    turns: &Turns,
     dead: Vec<Job>,
     outcome: &mut Orphaned,
 ) -> Result<(), Problem> {
@@ -137,7 +139,7 @@ pub(super) async fn take_back(
             Err(Stuck::There(problem)) => return Err(problem),
         }
     }
-    clear_unheld(client, options, outcome).await
+    clear_unheld(client, options, turns, outcome).await
 }
 
 /// Why a job could not be taken back.
@@ -174,9 +176,18 @@ async fn give_back(client: &Client, job: &Job, saved: Option<Checkpoint>) -> Res
 }
 
 /// Clears away what is left of runs whose job nobody holds: it was taken away while no runner was there, or its end was
-/// told by a runner that was killed right after.
-async fn clear_unheld(client: &Client, options: &Options, outcome: &mut Orphaned) -> Result<(), Problem> {
+/// told by a runner that was killed right after. A run that goes on leaves nothing behind: that is its seat's to clear.
+async fn clear_unheld(
+    client: &Client,
+    options: &Options,
+    turns: &Turns,
+    outcome: &mut Orphaned,
+) -> Result<(), Problem> {
     for id in left_behind(options) {
+        if outcome.taken_up.iter().any(|job| job.id == id) {
+            continue;
+        }
+        let Some(_turn) = turns.take_if_free(&id) else { continue };
         let job = match client.job(&id).await {
             Ok(job) => job,
             Err(problem) if problem.code == ErrorCode::NotFound => continue,
