@@ -5,6 +5,7 @@ use std::{
     fs,
     os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
+    process::{Child, Stdio},
 };
 
 use crate::world::{Output, World, until};
@@ -147,4 +148,56 @@ fn tokens_that_nobody_configured_are_masked_by_their_shape() {
     assert!(log.contains(&format!("ghp_{}", "*".repeat(36))) && !log.contains(&token), "{log}");
     let stored = fs::read_to_string(world.repo().join(format!(".fleet/logs/{id}/1.stdout"))).expect("a log");
     assert!(!stored.contains(&token), "{stored}");
+}
+
+/// An agent that prints its secret until it is ended, in its first run; and a runner that knows the secret.
+fn an_agent_that_repeats_itself() -> (World, String, Child) {
+    let world = World::new();
+    let agent = "#!/bin/sh\nwhile [ \"$FLEET_RUN\" = 1 ]; do echo \"so: $CANARY\"; echo \"$CANARY\" >&2; sleep 0.02; done\necho yes > done.txt\n";
+    world.write("agent.sh", agent);
+    world.make_executable("agent.sh");
+    world.write(
+        "fleet.toml",
+        "[engines.shell]\ncommand = [\"./agent.sh\"]\nprompt = \"stdin\"\n[secrets]\nCANARY = { env = \"HOLDS_IT\" }\n",
+    );
+    let id =
+        world.submit("canary.md", "---\nengine: shell\nsecrets: [CANARY]\nverify: ./check.sh\n---\n# Sing for ever\n");
+    let mut runner = world.fleet();
+    runner.args(["run", "--once"]).env("HOLDS_IT", CANARY);
+    let runner = runner.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("a runner");
+    until("it to be printed", || fs::read_to_string(spool(&world, &id)).ok()?.contains(CANARY).then_some(()));
+    (world, id, runner)
+}
+
+fn spool(world: &World, id: &str) -> PathBuf {
+    world.repo().join(format!(".fleet/runs/{id}/1/stdout"))
+}
+
+#[track_caller]
+fn assert_only_masked_output_is_left(world: &World, id: &str) {
+    let state = world.repo().join(".fleet");
+    assert_eq!(holding(&state, &forms(), &|_| false), Vec::<PathBuf>::new());
+    assert!(!spool(world, id).exists());
+    let kept = fs::read_to_string(spool(world, id).with_file_name("stdout.masked")).expect("what it printed");
+    assert!(kept.starts_with(&format!("so: {}\n", "*".repeat(CANARY.len()))), "{kept}");
+}
+
+#[test]
+fn output_of_a_run_that_was_taken_away_keeps_no_secret() {
+    for verb in ["cancel", "requeue"] {
+        let (world, id, runner) = an_agent_that_repeats_itself();
+        world.run(&[verb, &id]).exits(0);
+        Output::finish(runner).exits(0);
+        assert_only_masked_output_is_left(&world, &id);
+    }
+}
+
+#[test]
+fn output_of_a_run_that_was_taken_away_while_no_runner_was_there_keeps_no_secret() {
+    let (world, id, mut runner) = an_agent_that_repeats_itself();
+    runner.kill().expect("the runner is killed");
+    runner.wait().expect("the runner is gone");
+    world.run(&["cancel", &id]).exits(0);
+    world.run_once();
+    assert_only_masked_output_is_left(&world, &id);
 }

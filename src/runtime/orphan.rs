@@ -8,10 +8,10 @@ use std::{
 use tokio::time::{sleep, timeout};
 
 use super::{
-    ExitRecord, Found, Running, RuntimeError, StopReason,
+    ExitRecord, Found, Running, RuntimeError, Spec, StopReason,
     find::{ShimFile, find},
     identity::{Identity, boot_id},
-    run_dir::{AGENT, RunDir, SHIM},
+    run_dir::{AGENT, RunDir, SHIM, SPEC, TAKEN},
     tree::Tree,
 };
 
@@ -33,6 +33,26 @@ pub(crate) struct Ended {
 /// Ends all that is left of a run. Does nothing to one that is over; refuses with [`RuntimeError::Unknown`] when it cannot
 /// be told what lives.
 pub(crate) async fn end_orphan(run_dir: &Path, grace: Duration) -> Result<Ended, RuntimeError> {
+    let ended = end(run_dir, grace).await?;
+    strip(&RunDir::at(run_dir))?;
+    Ok(ended)
+}
+
+/// Takes the environment from a folder in which a kill left it: of the worker or of the shim, between two of their files.
+/// No shim takes anything there any more.
+fn strip(dir: &RunDir) -> Result<(), RuntimeError> {
+    dir.remove(SPEC)?;
+    match dir.read::<Spec>(TAKEN, "a spec") {
+        Ok(Some(spec)) if spec.env.0.is_empty() => {}
+        Ok(None) => {}
+        // Of another version: it is only there for people.
+        Ok(Some(_)) | Err(RuntimeError::Garbled { .. }) => drop(dir.remove(TAKEN)?),
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+async fn end(run_dir: &Path, grace: Duration) -> Result<Ended, RuntimeError> {
     match find(run_dir)? {
         Found::Finished(record) => return Ok(Ended { survivors: record.survivors, record: Some(record) }),
         Found::Unknown(why) => return Err(RuntimeError::Unknown { path: run_dir.to_owned(), why }),

@@ -84,8 +84,13 @@ impl RunDir {
         fs::rename(&from, self.file(to)).map_err(RuntimeError::io("rename", from))
     }
 
-    /// Removes a file that may be there. True when it was.
+    /// Removes a file that may be there, and what a writer that was killed left of it. True when it was.
     pub(crate) fn remove(&self, name: &str) -> Result<bool, RuntimeError> {
+        self.remove_one(&aside(name))?;
+        self.remove_one(name)
+    }
+
+    fn remove_one(&self, name: &str) -> Result<bool, RuntimeError> {
         let path = self.file(name);
         match fs::remove_file(&path) {
             Ok(()) => Ok(true),
@@ -101,7 +106,7 @@ impl RunDir {
     }
 
     fn write_aside<T: Serialize>(&self, name: &str, value: &T) -> Result<(String, File), RuntimeError> {
-        let temporary = format!(".{name}.tmp");
+        let temporary = aside(name);
         let path = self.file(&temporary);
         let text = serde_json::to_vec_pretty(value).map_err(|error| RuntimeError::io("write", &path)(error.into()))?;
         let mut file = OpenOptions::new()
@@ -114,4 +119,9 @@ impl RunDir {
         file.write_all(&text).map_err(RuntimeError::io("write", &path))?;
         Ok((temporary, file))
     }
+}
+
+/// The name of a file until it is whole.
+fn aside(name: &str) -> String {
+    format!(".{name}.tmp")
 }

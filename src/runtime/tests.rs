@@ -20,7 +20,7 @@ use super::{
     identity::Identity,
     launch::start_with,
     process::{Process, ProcessState},
-    run_dir::{AGENT, LOG, RunDir, SHIM, SPEC},
+    run_dir::{AGENT, LOG, RunDir, SHIM, SPEC, TAKEN},
     *,
 };
 
@@ -264,6 +264,25 @@ async fn a_launch_that_no_shim_has_taken_up_is_withdrawn() {
     assert!(!soon(late).await.unwrap().success());
     assert!(fs::read_to_string(dir.file(LOG)).unwrap().contains(SPEC));
     assert_eq!(fs::read_dir(bench.dir()).unwrap().count(), 1, "only the log");
+}
+
+#[tokio::test]
+async fn what_a_kill_between_two_files_left_of_the_environment_goes_with_the_orphan() {
+    let bench = Bench::new();
+    let dir = RunDir::create(&bench.dir()).unwrap();
+    let mut spec = bench.launch(&["sh"]).spec;
+    spec.env.0.insert("KEY".to_owned(), "s3cret-value".to_owned());
+    for (file, kept) in [(".spec.json.tmp", "taken.json"), ("taken.json", "spec.json")] {
+        dir.write(file, &spec).unwrap();
+        fs::write(dir.file(kept), "{}").unwrap();
+        soon(end_orphan(dir.path(), Duration::ZERO)).await.unwrap();
+        let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+    spec.env.0.clear();
+    dir.write(TAKEN, &spec).unwrap();
+    soon(end_orphan(dir.path(), Duration::ZERO)).await.unwrap();
+    assert!(dir.file(TAKEN).exists(), "without an environment it stays for people");
 }
 
 #[tokio::test]

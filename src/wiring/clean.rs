@@ -27,6 +27,9 @@ use crate::{
     workspace::{Retire, let_go_of_base, retire},
 };
 
+/// Folders with one folder for each job, that go into the archive, and what that one holds.
+const ARCHIVED: [(&str, &str); 2] = [("logs", "logs"), ("runs", "run folders")];
+
 /// What `fleet clean` may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CleanMode {
@@ -65,14 +68,24 @@ pub(crate) async fn clean(
     finished.retain(|job| job.stage.is_terminal());
     finished.sort_by_key(|job| std::cmp::Reverse(job.updated_at));
     for job in &finished {
-        cleaned.extend(branches(state, job, mode));
+        if reaper.is_still_over(job).await? {
+            cleaned.extend(branches(state, job, mode));
+        }
     }
     // Refs were looked at just now, of every finished job.
     let others = reaper.finished(how).await?.into_iter().map(Cleaned::from);
     let others: Vec<Cleaned> = others.filter(|it| !cleaned.iter().any(|known| known.is_about(it))).collect();
     cleaned.extend(others);
     for job in finished.iter().skip(keep) {
-        cleaned.extend(archive(state, job, keep, mode));
+        for (folder, what) in ARCHIVED {
+            let from = state.join(folder).join(job.id.as_str());
+            if from.is_dir() && reaper.is_still_over(job).await? {
+                let moved = archive(&from, &state.join("archive").join(folder), mode);
+                let why = || format!("{keep} newer jobs are kept; it goes to `{}`", state.join("archive").display());
+                let fate = moved.map(|()| why()).map_err(|error| error.to_string());
+                cleaned.push(Cleaned::line(Some(job.id.clone()), what.to_owned(), fate));
+            }
+        }
     }
     Ok(cleaned)
 }
@@ -144,27 +157,49 @@ fn short(name: &str) -> String {
     }
 }
 
-/// Logs and run folders of one job go into the archive beside them.
-fn archive(state: &Path, job: &Job, keep: usize, mode: CleanMode) -> Vec<Cleaned> {
-    let id = job.id.as_str();
-    let mut cleaned = Vec::new();
-    for (folder, what) in [("logs", "logs"), ("runs", "run folders")] {
-        let from = state.join(folder).join(id);
-        if !from.is_dir() {
-            continue;
-        }
-        let moved = match mode {
-            CleanMode::DryRun => Ok(()),
-            CleanMode::Remove => set_aside(&from, &state.join("archive").join(folder), id),
-        };
-        let why = || format!("{keep} newer jobs are kept; it goes to `{}`", state.join("archive").display());
-        let fate = moved.map(|()| why()).map_err(|error| error.to_string());
-        cleaned.push(Cleaned::line(Some(job.id.clone()), what.to_owned(), fate));
+/// What lies in a job's folder goes into that of the same name in `archive`, beside what went there before. Nothing is
+/// replaced.
+fn archive(from: &Path, archive: &Path, mode: CleanMode) -> io::Result<()> {
+    if mode == CleanMode::DryRun {
+        return Ok(());
     }
-    cleaned
+    let to = archive.join(from.file_name().expect("a job's folder bears its name"));
+    DirBuilder::new().recursive(true).mode(0o700).create(&to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if fs::exists(&target)? {
+            let why = format!("`{}` is there already", target.display());
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
+        }
+        fs::rename(entry.path(), target)?;
+    }
+    fs::remove_dir(from)
 }
 
-fn set_aside(from: &Path, archive: &Path, id: &str) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(archive)?;
-    fs::rename(from, archive.join(id))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(folder: &Path, number: u32, text: &str) {
+        let run = folder.join(number.to_string());
+        fs::create_dir_all(&run).unwrap();
+        fs::write(run.join("worker.log"), text).unwrap();
+    }
+
+    #[test]
+    fn later_runs_of_a_job_go_beside_those_that_were_archived_before() {
+        let state = tempfile::tempdir().unwrap();
+        let (from, to) = (state.path().join("runs/k3f9"), state.path().join("archive/runs"));
+        for number in [1, 2] {
+            run(&from, number, "as it was");
+            archive(&from, &to, CleanMode::Remove).unwrap();
+            assert!(!from.exists() && to.join(format!("k3f9/{number}/worker.log")).exists());
+        }
+        run(&from, 1, "another one");
+        let refused = archive(&from, &to, CleanMode::Remove).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(to.join("k3f9/1/worker.log")).unwrap(), "as it was");
+        assert!(from.join("1/worker.log").exists(), "what cannot go stays");
+    }
 }

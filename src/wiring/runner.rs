@@ -130,7 +130,12 @@ async fn begin(config: &Config, worker: &Worker, meeting: Meeting) -> Result<Run
         Meeting::GiveWay => RunLock::acquire(&folder, now)?,
         Meeting::Replace => replace(config, &folder, now).await?,
     };
-    tell(&worker.take_up().await?);
+    // What cannot be gone on with may take long to end; the leases of what goes on must not run out over it.
+    let orphaned = tokio::select! {
+        taken = worker.take_up() => taken?,
+        () = worker.renew(config.coordinator.lease_ttl.duration()) => unreachable!("renewals never end"),
+    };
+    tell(&orphaned);
     Ok(lock)
 }
 

@@ -113,7 +113,7 @@ impl Worker {
     }
 
     /// Goes on with what an earlier worker left, and takes back what cannot be gone on with. Under the queue's lock, before
-    /// [`work`](Self::work).
+    /// [`work`](Self::work), and beside [`renew`](Self::renew): the runs go on while the rest is put in order.
     pub(crate) async fn take_up(&self) -> Result<Orphaned, Problem> {
         let Sorted { alive, mut dead, unknown } = orphans::sort(&self.client, &self.options).await?;
         let mut outcome = Orphaned { left: unknown, ..Orphaned::default() };
@@ -128,7 +128,7 @@ impl Worker {
                 None => dead.push(orphan.job),
             }
         }
-        orphans::take_back(&self.client, &self.options, dead, &mut outcome).await?;
+        orphans::take_back(&self.client, &self.options, &self.turns, dead, &mut outcome).await?;
         outcome.cleared = orphans::cleared(&self.reaper).await;
         Ok(outcome)
     }

@@ -20,6 +20,7 @@ use fleet_protocol::{
 use super::{
     input::{self, EarlierCommit, Parts},
     journal::Journal,
+    mask::Mask,
     options::Options,
     orphans::end_runs,
     probe,
@@ -28,6 +29,7 @@ use super::{
     record::{Ground, Values},
     save::blocking,
     secret,
+    spool::mask_output,
     trouble::Trouble,
 };
 use crate::{
@@ -70,14 +72,16 @@ impl Place {
         Self { tmp: folder.join("tmp"), prompt: folder.join("prompt"), folder }
     }
 
-    /// Takes away what only the running agent needed, and output that lies elsewhere too.
-    pub(super) fn tidy(&self, carried: Carried) {
+    /// Takes away what only the running agent needed, and output that lies elsewhere too. What stays holds no secret.
+    /// No process of the run is left.
+    pub(super) async fn tidy(&self, carried: Carried, options: &Options) {
+        if carried == Carried::Part {
+            let (folder, mask) = (self.folder.clone(), self.mask(options));
+            blocking(move || mask_output(&folder, mask.as_ref())).await;
+        }
         let copies = if carried == Carried::Whole { FILES.as_slice() } else { &[] };
         let copies = copies.iter().map(|(file, _)| self.folder.join(file));
         let copies = copies.flat_map(|file| [fs::remove_file(begins_beside(&file)), fs::remove_file(file)]);
-        if let Err(error) = Values::remove(&self.folder) {
-            tracing::warn!(folder = %self.folder.display(), %error, "the values to mask could not be removed");
-        }
         for gone in [fs::remove_dir_all(&self.tmp), fs::remove_file(&self.prompt)].into_iter().chain(copies) {
             if let Err(error) = gone
                 && error.kind() != std::io::ErrorKind::NotFound
@@ -85,6 +89,23 @@ impl Place {
                 tracing::warn!(folder = %self.folder.display(), %error, "a run's files could not be removed");
             }
         }
+        // Last: without them nobody can tell what of the output is secret.
+        if let Err(error) = Values::remove(&self.folder) {
+            tracing::warn!(folder = %self.folder.display(), %error, "the values to mask could not be removed");
+        }
+    }
+
+    /// What masks the run's output; none when the values are gone.
+    fn mask(&self, options: &Options) -> Option<Mask> {
+        let read = Values::read(&self.folder).unwrap_or_else(|error| {
+            tracing::warn!(folder = %self.folder.display(), %error, "the values to mask could not be read");
+            None
+        });
+        read.map(|values| {
+            let mask = Mask::default();
+            mask.set(&secret::to_mask(&values.masked, options));
+            mask
+        })
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! `crew` is the loop over seats, `seat` one job from claim to report; `equip` prepares it, `agent` starts the agent and
 //! `supervise` watches it, `judge` names how it ended, `prove` verifies, `report` puts the evidence together, `last_word`
-//! tells it. `leases`, `pumps` and `save` run beside. `record` is what another runner needs to go on with a run, `orphans`
-//! sorts what one left; `reap` clears what runs left behind. Nothing here knows the command line, the folder or where settings come from.
+//! tells it. `leases`, `pumps` and `save` run beside; `spool` masks what could not be carried. `record` is what another
+//! runner needs to go on with a run, `orphans` sorts what one left; `reap` clears what runs left behind. Nothing here knows the command line, the folder or where settings come from.
 
 mod agent;
 mod bounds;
@@ -34,6 +34,7 @@ mod report;
 mod save;
 mod seat;
 mod secret;
+mod spool;
 mod supervise;
 mod trace;
 mod trouble;

@@ -26,6 +26,7 @@ use super::{
     record::{Record, Values, launches},
     save::blocking,
     secret::to_mask,
+    turns::Turns,
 };
 use crate::{
     client::Client,
@@ -106,7 +107,7 @@ pub(crate) async fn reclaim(client: &Client, options: &Arc<Options>) -> Result<O
         };
         outcome.left.push((job, why.to_owned()));
     }
-    take_back(client, options, dead, &mut outcome).await?;
+    take_back(client, options, &Turns::default(), dead, &mut outcome).await?;
     let reaper = Reaper::new(Arc::clone(options), client.clone(), Reach::Everything);
     outcome.cleared = cleared(&reaper).await;
     Ok(outcome)
@@ -125,6 +126,7 @@ pub(super) async fn cleared(reaper: &Reaper) -> Vec<Reaped> {
 pub(super) async fn take_back(
     client: &Client,
     options: &Options,
+    turns: &Turns,
     dead: Vec<Job>,
     outcome: &mut Orphaned,
 ) -> Result<(), Problem> {
@@ -137,7 +139,7 @@ pub(super) async fn take_back(
             Err(Stuck::There(problem)) => return Err(problem),
         }
     }
-    clear_unheld(client, options, outcome).await
+    clear_unheld(client, options, turns, outcome).await
 }
 
 /// Why a job could not be taken back.
@@ -159,7 +161,7 @@ async fn take_one(client: &Client, options: &Options, job: Job) -> (Job, Result<
     };
     let taken = taken.await;
     if taken.is_ok() {
-        forget(options, &job.id, job.runs);
+        forget(options, &job.id, job.runs).await;
     }
     (job, taken)
 }
@@ -174,9 +176,18 @@ async fn give_back(client: &Client, job: &Job, saved: Option<Checkpoint>) -> Res
 }
 
 /// Clears away what is left of runs whose job nobody holds: it was taken away while no runner was there, or its end was
-/// told by a runner that was killed right after.
-async fn clear_unheld(client: &Client, options: &Options, outcome: &mut Orphaned) -> Result<(), Problem> {
+/// told by a runner that was killed right after. A run that goes on leaves nothing behind: that is its seat's to clear.
+async fn clear_unheld(
+    client: &Client,
+    options: &Options,
+    turns: &Turns,
+    outcome: &mut Orphaned,
+) -> Result<(), Problem> {
     for id in left_behind(options) {
+        if outcome.taken_up.iter().any(|job| job.id == id) {
+            continue;
+        }
+        let Some(_turn) = turns.take_if_free(&id) else { continue };
         let job = match client.job(&id).await {
             Ok(job) => job,
             Err(problem) if problem.code == ErrorCode::NotFound => continue,
@@ -186,7 +197,11 @@ async fn clear_unheld(client: &Client, options: &Options, outcome: &mut Orphaned
             continue;
         }
         match clear(options, &job).await {
-            Ok(_) => (1..=job.runs).for_each(|run| forget(options, &job.id, run)),
+            Ok(_) => {
+                for run in 1..=job.runs {
+                    forget(options, &job.id, run).await;
+                }
+            }
             Err(why) => outcome.left.push((job, why)),
         }
     }
@@ -315,16 +330,16 @@ async fn carry_rest(client: &Client, options: &Options, job: &Job) {
     let (lease_epoch, run, most) = (job.lease_epoch, job.runs, options.max_stream);
     let target = Target { job: job.id.clone(), lease_epoch, run, stream: LogStream::Stdout, most, mask };
     let carried = Pumps::start(client, &target, &folder, From::WhatArrived).finish().await;
-    Place::at(options, job.id.as_str(), job.runs).tidy(carried);
+    Place::at(options, job.id.as_str(), job.runs).tidy(carried, options).await;
 }
 
-/// Takes away what only a run under way needs. What it printed and nobody took stays.
-fn forget(options: &Options, job: &JobId, run: u32) {
+/// Takes away what only a run under way needs. What it printed and nobody took stays, masked.
+async fn forget(options: &Options, job: &JobId, run: u32) {
     let place = Place::at(options, job.as_str(), run);
     if !Record::is_in(&place.folder) && !Values::are_in(&place.folder) {
         return;
     }
-    place.tidy(Carried::Part);
+    place.tidy(Carried::Part, options).await;
     if let Err(error) = Record::remove(&place.folder) {
         tracing::warn!(job.id = %job, %error, "a run's record could not be removed");
     }

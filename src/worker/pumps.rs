@@ -32,7 +32,7 @@ pub(super) struct Pumps {
 pub(super) enum Carried {
     /// All of it; what lies in the run's folder is a copy.
     Whole,
-    /// The run's folder holds what did not.
+    /// What did not stays in the run's folder.
     Part,
 }
 
@@ -43,6 +43,8 @@ pub(super) const FILES: [(&str, LogStream); 4] = [
     ("verify.log", LogStream::Verify),
     (Journal::NAME, LogStream::Worker),
 ];
+/// Those that hold what others print, secrets included. What the worker notes is masked before.
+pub(super) const RAW: [&str; 3] = [FILES[0].0, FILES[1].0, FILES[2].0];
 
 impl Pumps {
     /// Starts a pump for each file of `folder` that the run writes or may write. `target`'s stream is replaced by each

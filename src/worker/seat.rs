@@ -216,7 +216,7 @@ impl Seat {
             Some(pumps) => pumps.finish().await,
             None => Carried::Part,
         };
-        place.tidy(carried);
+        place.tidy(carried, &self.options).await;
         let heard = match word {
             Some(word) => self.say(word).await,
             None => Heard::Yes,

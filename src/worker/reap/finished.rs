@@ -2,11 +2,7 @@
 //!
 //! The coordinator decides when: once it has let go of a job's logs, the rest goes by that. There is one rule, in one place.
 
-use std::{
-    collections::BTreeSet,
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, io, path::Path};
 
 use fleet_protocol::{
     Job, JobId, Problem,
@@ -36,11 +32,34 @@ impl Reaper {
             if let Some(job) = self.long_over(&id).await?
                 && let Some(_turn) = self.turns.take_if_free(&id)
             {
-                let state = self.options.state.clone();
-                reaped.extend(blocking(move || clear(&state, &job, mode)).await);
+                reaped.extend(self.clear_finished(job, mode).await?);
             }
         }
         Ok(reaped)
+    }
+
+    async fn clear_finished(&self, job: Job, mode: Mode) -> Result<Vec<Reaped>, Problem> {
+        let mut reaped = Vec::new();
+        if self.is_still_over(&job).await? {
+            let job = job.clone();
+            reaped.extend(blocking(move || refs(&job, mode)).await);
+        }
+        for (folder, what) in FOLDERS {
+            let path = self.options.state.join(folder).join(job.id.as_str());
+            if path.is_dir() && self.is_still_over(&job).await? {
+                let why = "the job was over long ago, and its logs have expired";
+                let removed = if mode == Mode::DryRun { Ok(()) } else { blocking(move || remove(&path)).await };
+                reaped.push(line(&job, what.to_owned(), removed.map(|()| why.to_owned())));
+            }
+        }
+        Ok(reaped)
+    }
+
+    /// Whether nobody touched the job since it was found to be over. To be asked right before anything of it goes: another
+    /// process may work on the queue, and may have begun with the job anew.
+    pub(crate) async fn is_still_over(&self, job: &Job) -> Result<bool, Problem> {
+        let now = self.job(&job.id).await?;
+        Ok(now.is_some_and(|now| now.stage.is_terminal() && now.rev == job.rev))
     }
 
     /// The job, if it is over and its logs were let go.
@@ -61,20 +80,7 @@ fn jobs_in(state: &Path) -> BTreeSet<JobId> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-fn clear(state: &Path, job: &Job, mode: Mode) -> Vec<Reaped> {
-    let mut reaped = refs(job, mode);
-    for (folder, what) in FOLDERS {
-        let path = state.join(folder).join(job.id.as_str());
-        if path.is_dir() {
-            let why = "the job was over long ago, and its logs have expired";
-            let removed = if mode == Mode::DryRun { Ok(()) } else { remove(&path) };
-            reaped.push(line(job, what.to_owned(), removed.map(|()| why.to_owned())));
-        }
-    }
-    reaped
-}
-
-fn remove(path: &PathBuf) -> Result<(), String> {
+fn remove(path: &Path) -> Result<(), String> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(format!("cannot delete {}: {error}", path.display()))

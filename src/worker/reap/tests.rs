@@ -15,7 +15,7 @@ use crate::{
     engine::Catalogue,
     runtime::{Ceilings, Grouping},
     shutdown::Shutdown,
-    worker::{Bounds, confine::Confinement, options::Options, turns::Turns},
+    worker::{Bounds, Orphaned, confine::Confinement, options::Options, orphans::take_back, turns::Turns},
     workspace::{
         Limits, Workspace,
         tests::fixture::{User, write},
@@ -151,4 +151,34 @@ async fn a_process_that_is_asked_to_end_begins_nothing_more() {
     let reaper = Reaper::beside(place.options.clone(), place.client.clone(), Turns::default(), shutdown);
     assert_eq!(reaper.workspaces(Mode::Remove).await.unwrap(), []);
     assert!(dir.exists());
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_job_that_nobody_holds_stays_while_its_run_goes_on_here() {
+    let place = Place::new();
+    let id = place.job("taken away").await;
+    let dir = place.workspace(&id).dir().to_owned();
+    let job = place.client.act(&id, Action::Cancel, &ActionRequest::default()).await.unwrap();
+    let turns = Turns::default();
+    let begin = async |mut outcome: Orphaned| {
+        take_back(&place.client, &place.options, &turns, Vec::new(), &mut outcome).await.unwrap();
+        dir.exists()
+    };
+    let turn = turns.take(&id).await;
+    assert!(begin(Orphaned::default()).await, "a run is at it");
+    drop(turn);
+    assert!(begin(Orphaned { taken_up: vec![job], ..Orphaned::default() }).await, "its run is about to go on");
+    assert!(!begin(Orphaned::default()).await && place.saved(&id));
+}
+
+#[tokio::test]
+async fn a_job_that_changed_since_it_was_looked_at_is_not_taken_for_over() {
+    let place = Place::new();
+    let id = place.job("over").await;
+    let reaper = place.reaper(Reach::Finished);
+    let queued = place.client.job(&id).await.unwrap();
+    assert!(!reaper.is_still_over(&queued).await.unwrap());
+    let over = place.client.act(&id, Action::Cancel, &ActionRequest::default()).await.unwrap();
+    assert!(reaper.is_still_over(&over).await.unwrap());
+    assert!(!reaper.is_still_over(&queued).await.unwrap(), "it is another one by now");
 }
