@@ -1,4 +1,4 @@
-//! `fleet debug`: what it shows of a run, and that a bundle tells no secret.
+//! `fleet debug`: what it shows of a run, and that a bundle tells no secret, no prompt and no file.
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
@@ -91,12 +91,74 @@ fn a_bundle_holds_what_a_report_needs_and_no_secret() {
             assert!(listed.contains(&format!("fleet-debug-{id}/{part}\n")), "no {part}:\n{listed}");
         }
         let text = Output::of(Command::new("tar").args(["-xOf", name])).exits(0).stdout;
-        assert!(text.contains("it is") && text.contains("indeed"), "the agent's log is in it");
+        assert!(text.contains("verifying: ./check.sh"), "the worker's log is in it:\n{text}");
         for canary in [CANARY, "canary-7f3a9b", "another-canary-42"] {
             assert!(!text.contains(canary), "{canary} is told:\n{text}");
         }
         world.run(&["debug", id, "--bundle", name]).exits(1);
     }
+}
+
+/// A bundle about the job, written with these variables set: its list of files, and all their contents.
+fn bundled(world: &World, id: &str, variables: &[(&str, &str)]) -> (Vec<String>, String) {
+    let file = world.folder().join(format!("{id}.tar"));
+    let name = file.to_str().expect("a UTF-8 path");
+    Output::of(world.fleet().args(["debug", id, "--bundle", name]).envs(variables.iter().copied())).exits(0);
+    let files: Vec<String> =
+        Output::of(Command::new("tar").args(["-tf", name])).exits(0).stdout.lines().map(str::to_owned).collect();
+    for part in files.iter().filter(|part| part.ends_with(".json")) {
+        let text = Output::of(Command::new("tar").args(["-xOf", name, part])).exits(0).stdout;
+        let parsed: Result<Value, _> = serde_json::from_str(&text);
+        assert!(parsed.is_ok(), "{part} is no JSON: {parsed:?}\n{text}");
+    }
+    (files, Output::of(Command::new("tar").args(["-xOf", name])).exits(0).stdout)
+}
+
+#[test]
+fn a_bundle_tells_nothing_that_agents_and_people_wrote() {
+    let world = World::new();
+    world.write("notes.txt", "contents of a file\n");
+    world.commit("notes");
+    let task = |front: &str, steps: &str| {
+        format!(
+            "---\nengine: scripted\n{front}---\n# Aurora rewrite\n\nthe words of the prompt\n\n```script\n{steps}\n```\n"
+        )
+    };
+    let prints = "run cat notes.txt\nsay the words of the prompt\nstderr contents of a file";
+    let sent_back = world.submit("a.md", &task("", &format!("{prints}\nwrite a.txt yes")));
+    let verified = world.submit("b.md", &task("verify: cat notes.txt\n", &format!("{prints}\nwrite b.txt yes")));
+    let failed = world.submit("c.md", &task("", &format!("{prints}\nexit 1")));
+    let asks =
+        world.submit("d.md", &task("", "FLEET_QUESTION {\"question\": \"what do the words of the prompt mean?\"}"));
+    world.run_once();
+    world.run(&["request-changes", &sent_back, "--reason", "feedback of a person"]).exits(0);
+    let quoted = world.job(&failed)["message"].to_string();
+    assert!(quoted.contains("contents of a file"), "a message quotes the agent: {quoted}");
+    for id in [&sent_back, &verified, &failed, &asks] {
+        let (files, text) = bundled(&world, id, &[]);
+        for words in ["contents of a file", "the words of the prompt", "feedback of a person", "urora"] {
+            assert!(!text.contains(words), "`{words}` is told of {id}:\n{text}");
+        }
+        assert!(files.iter().any(|file| file.ends_with("/logs/worker.log")), "{files:?}");
+        assert!(text.contains("engine scripted, branch fleet/"), "the worker's log is in it:\n{text}");
+    }
+}
+
+#[test]
+fn a_bundle_is_sound_json_whatever_the_environment_holds() {
+    let world = World::new();
+    let id = world.submit_script("ordinary", "", "write a.txt yes");
+    world.run_once();
+    let variables = [
+        ("TOKENIZERS_PARALLELISM", "false"),
+        ("MAX_THINKING_TOKENS", "1024"),
+        ("FEATURE_TOKEN", "true"),
+        ("QUOTA_TOKEN", "null"),
+        ("PIN_PASSWORD", "\": \""),
+        ("STAGE_SECRET", "review"),
+    ];
+    let (_, text) = bundled(&world, &id, &variables);
+    assert!(text.contains("\"stage\": \"******\"") && text.contains(": false"), "{text}");
 }
 
 #[test]

@@ -1,19 +1,21 @@
 //! What this machine knows of a run, for `fleet debug`; and what must not be shown of it.
 
-use std::{fs, path::Path};
-
-use fleet_protocol::{ExitCode, JobId, secret::Mask};
+use fleet_protocol::{
+    ExitCode, JobId,
+    secret::{Mask, names_secret},
+};
 use serde::Serialize;
 
-use super::{embedded, fault::Fault};
+use super::{
+    embedded,
+    fault::Fault,
+    worker::{environment, secret},
+};
 use crate::{
-    config::{Config, SecretSource},
+    config::Config,
     runtime::{ExitRecord, Observed, OwnedBy, Reason, Seen, Standing, StartFailureKind, observe},
     worker,
 };
-
-/// A variable with one of these in its name is taken to hold a secret.
-const SECRET_NAMES: [&str; 5] = ["KEY", "TOKEN", "SECRET", "PASSW", "CREDENTIAL"];
 
 /// One launch of a run: an agent, or the command that verifies.
 #[derive(Debug, Serialize)]
@@ -141,13 +143,10 @@ impl Redaction {
     /// The values of the configured secrets, as far as they can be had without running a command, and those of all
     /// variables whose names say that they hold one.
     pub(crate) fn of(config: &Config) -> Self {
-        let mut values: Vec<String> = config.secrets.values().filter_map(|entry| secret(&entry.source)).collect();
-        for (name, value) in std::env::vars_os() {
-            let (name, value) = (name.to_string_lossy().to_ascii_uppercase(), value.to_string_lossy().into_owned());
-            if SECRET_NAMES.iter().any(|word| name.contains(word)) {
-                values.push(value);
-            }
-        }
+        let environment = environment();
+        let configured = config.secrets.values().filter_map(|entry| secret(entry).source.at_hand(&environment));
+        let guessed = environment.iter().filter(|(name, value)| names_secret(name) && !is_ordinary(value));
+        let values: Vec<String> = configured.chain(guessed.map(|(_, value)| value.clone())).collect();
         Self(Mask::new(values.iter().map(String::as_str)))
     }
 
@@ -157,12 +156,11 @@ impl Redaction {
     }
 }
 
-fn secret(source: &SecretSource) -> Option<String> {
-    let read = |path: &Path| fs::read_to_string(path).ok().map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
-    match source {
-        SecretSource::Env(variable) => std::env::var(variable).ok(),
-        SecretSource::File(path) => read(path),
-        // It might ask its user something.
-        SecretSource::Command(_) => None,
-    }
+/// Whether a value is too common to be a secret, whatever its variable is called.
+fn is_ordinary(value: &str) -> bool {
+    const WORDS: [&str; 16] = [
+        "true", "false", "yes", "no", "on", "off", "null", "none", "auto", "default", "file", "test", "token",
+        "secret", "password", "main",
+    ];
+    value.parse::<f64>().is_ok() || WORDS.iter().any(|word| value.eq_ignore_ascii_case(word))
 }

@@ -152,7 +152,7 @@ pub(super) fn environment() -> BTreeMap<String, String> {
         .collect()
 }
 
-fn secret(secret: &config::Secret) -> worker::Secret {
+pub(super) fn secret(secret: &config::Secret) -> worker::Secret {
     let source = match &secret.source {
         config::SecretSource::Env(variable) => worker::SecretSource::Env(variable.clone()),
         config::SecretSource::File(path) => worker::SecretSource::File(path.clone()),

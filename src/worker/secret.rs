@@ -33,6 +33,18 @@ pub(crate) enum SecretSource {
     Command(Vec<String>),
 }
 
+impl SecretSource {
+    /// The value, as far as it can be had without running a command, which might ask its user something.
+    pub(crate) fn at_hand(&self, environment: &BTreeMap<String, String>) -> Option<String> {
+        match self {
+            Self::Env(variable) => environment.get(variable).cloned(),
+            // One that cannot be read cannot be printed either.
+            Self::File(path) => fs::read_to_string(path).ok().map(without_line_end),
+            Self::Command(_) => None,
+        }
+    }
+}
+
 /// Who may see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Audience {
@@ -78,14 +90,8 @@ pub(super) fn withheld(options: &Options) -> BTreeSet<String> {
 /// Everything that the mask of a run should know: `given` to the agent, and what else lies on this machine and costs no
 /// command to look at.
 pub(super) fn to_mask(given: &[String], options: &Options) -> Vec<String> {
-    let variable = |name: &str| options.environment.get(name).cloned();
-    let configured = options.secrets.values().filter_map(|secret| match &secret.source {
-        SecretSource::Env(name) => variable(name),
-        // One that cannot be read cannot be printed either.
-        SecretSource::File(path) => fs::read_to_string(path).ok().map(without_line_end),
-        SecretSource::Command(_) => None,
-    });
-    let forges = FORGE_TOKENS.iter().filter_map(|name| variable(name));
+    let configured = options.secrets.values().filter_map(|secret| secret.source.at_hand(&options.environment));
+    let forges = FORGE_TOKENS.iter().filter_map(|name| options.environment.get(*name).cloned());
     given.iter().cloned().chain(configured).chain(forges).filter(|value| value.len() >= SHORTEST).collect()
 }
 

@@ -20,3 +20,4 @@ mod tests;
 pub use find::{Found, find};
 pub use forge::FORGE_TOKENS;
 pub use mask::{Mask, SHORTEST};
+pub use phrase::names_secret;

@@ -1,12 +1,13 @@
 //! Secrets that are known by what stands before them: a name, a header, an address, the first line of a key.
 
 use super::{
+    forge::FORGE_TOKENS,
     scan::{Sight, run, says, word},
     token::is_prose,
 };
 
 /// Endings of names whose values are secrets, without dashes and case.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 16] = [
     "token",
     "secret",
     "password",
@@ -20,6 +21,9 @@ const NAMES: [&str; 13] = [
     "private_key",
     "account_key",
     "accountkey",
+    "encryption_key",
+    "signing_key",
+    "passphrase",
 ];
 const LONGEST_NAME: usize = 32;
 /// Spaces, quotes and the like between a name and its value.
@@ -41,14 +45,23 @@ pub(super) fn assignment(bytes: &[u8], at: usize) -> Option<Sight> {
         return Some(Sight::OPEN);
     }
     let at = at.max(end.saturating_sub(LONGEST_NAME));
-    let name = String::from_utf8_lossy(&bytes[at..end]).to_ascii_lowercase().replace('-', "_");
-    if !NAMES.iter().any(|known| name.ends_with(known)) {
+    if !ends_like_a_secret(&String::from_utf8_lossy(&bytes[at..end])) {
         return None;
     }
     match after_sign(bytes, end)? {
         After::Value(from) => value(bytes, from),
         After::Open => Some(Sight::OPEN),
     }
+}
+
+fn ends_like_a_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    NAMES.iter().any(|known| name.ends_with(known))
+}
+
+/// Whether the name of a variable says that its value is a secret.
+pub fn names_secret(name: &str) -> bool {
+    ends_like_a_secret(name) || FORGE_TOKENS.contains(&name)
 }
 
 const fn of_name(byte: u8) -> bool {

@@ -31,6 +31,16 @@ fn in_pieces(mask: &Mask, text: &str, cuts: &[usize]) -> String {
 }
 
 #[test]
+fn the_name_of_a_variable_says_whether_it_holds_a_secret() {
+    for name in ["SERVICE_TOKEN", "OPENAI_API_KEY", "db-password", "GITHUB_PAT", "ENCRYPTION_KEY"] {
+        assert!(names_secret(name), "{name}");
+    }
+    for name in ["TOKENIZERS_PARALLELISM", "MAX_THINKING_TOKENS", "KEYBOARD", "SSH_AUTH_SOCK", ""] {
+        assert!(!names_secret(name), "{name}");
+    }
+}
+
+#[test]
 fn every_known_shape_is_masked_anywhere_in_a_text() {
     let samples = credentials();
     assert!(samples.len() >= 30);

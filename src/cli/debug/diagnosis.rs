@@ -69,6 +69,13 @@ pub(super) struct Process {
     pub(super) errors: Vec<String>,
 }
 
+impl Process {
+    /// Whether it is fleet's own, which says nothing of prompts and files.
+    pub(super) fn is_ours(&self) -> bool {
+        self.name == "worker" || self.name.ends_with(" shim")
+    }
+}
+
 /// Which run is asked about.
 pub(super) struct Subject<'a> {
     pub(super) job: &'a Job,

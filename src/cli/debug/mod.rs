@@ -2,6 +2,7 @@
 
 mod bundle;
 mod diagnosis;
+mod quotes;
 mod shown;
 mod tar;
 mod verb;

@@ -27,7 +27,7 @@ pub(in crate::cli) struct Args {
     /// How many of the last lines of each log.
     #[arg(long, value_name = "NUMBER", default_value_t = 50)]
     lines: usize,
-    /// Write a redacted archive (tar) to this file.
+    /// Write an archive (tar) to this file, without secrets and without what agents, commands and people wrote.
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
 }
@@ -41,7 +41,7 @@ pub(in crate::cli) async fn run(args: &Args, context: &Context) -> Result<ExitCo
     let diagnosis = diagnose(&subject, context).await?;
     if let Some(file) = &args.bundle {
         let file = context.config.cwd.join(file);
-        bundle::write(&file, &diagnosis, &runs, context).await?;
+        bundle::write(&file, diagnosis, (&job, &runs), context).await?;
         context.out.say(&format!("wrote {}; look into it before you pass it on", file.display()));
     } else if context.out.is_json() {
         context.out.json(&diagnosis)?;
