@@ -164,3 +164,18 @@ fn is_ordinary(value: &str) -> bool {
     ];
     value.parse::<f64>().is_ok() || WORDS.iter().any(|word| value.eq_ignore_ascii_case(word))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_of_every_day_is_no_secret_whatever_its_variable_is_called() {
+        for value in ["true", "FALSE", "1024", "-0.5", "none"] {
+            assert!(is_ordinary(value), "{value}");
+        }
+        for value in ["hunter2", "true-enough", "4f1c", ""] {
+            assert!(!is_ordinary(value), "{value}");
+        }
+    }
+}
