@@ -24,7 +24,7 @@ use super::{
     *,
 };
 
-pub(super) const DEADLINE: Duration = Duration::from_secs(30);
+pub(super) const DEADLINE: Duration = Duration::from_secs(90);
 const ACT_AS_SHIM: &str = "FLEET_TEST_ACT_AS_SHIM";
 
 /// Not a test unless the variable is set: then it is the shim that a test below has started.
