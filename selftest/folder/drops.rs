@@ -2,9 +2,13 @@
 
 use std::{fs, io::Write};
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::Value;
 
-use crate::world::{Output, World, until};
+use crate::world::{World, until};
 
 fn jobs(world: &World) -> Vec<Value> {
     world.run(&["jobs", "--json"]).exits(0).json()["jobs"].as_array().expect("a list of jobs").clone()
@@ -32,7 +36,7 @@ fn without_notifications_a_dropped_file_is_found_by_looking() {
     let mut runner = world.fleet();
     let runner = runner.args(["run", "--set", "worker.notify=false", "--set", "worker.poll=200ms"]);
     let runner = runner.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-    let mut runner = runner.spawn().expect("a runner starts");
+    let runner = runner.spawn().expect("a runner starts");
     // With the second one the runner is long at work, and nothing but the clock can wake it.
     for name in ["first.md", "second.md"] {
         let elsewhere = world.folder().join(name);
@@ -40,8 +44,7 @@ fn without_notifications_a_dropped_file_is_found_by_looking() {
         fs::rename(&elsewhere, world.repo().join("tasks/inbox").join(name)).expect("the file can be moved in");
         until("the job to be done", || world.exists(&format!("tasks/testing/{name}")).then_some(()));
     }
-    Output::of(world.command("kill").args(["-TERM", &runner.id().to_string()])).exits(0);
-    runner.wait().expect("the runner ends");
+    end(runner);
 }
 
 #[test]
@@ -110,7 +113,6 @@ fn what_lies_beside_the_buckets_is_never_a_job() {
 /// Ends a runner gently and waits for it.
 fn end(mut runner: std::process::Child) {
     let pid = i32::try_from(runner.id()).expect("a pid fits");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM)
-        .expect("the runner lives");
+    kill(Pid::from_raw(pid), Signal::SIGTERM).expect("the runner lives");
     assert!(runner.wait().expect("the runner ends").code().is_some());
 }
