@@ -21,7 +21,8 @@ const MIB: f64 = 1024.0 * 1024.0;
 
 pub(crate) fn rows(lab: &Lab) -> Vec<Row> {
     let folder = lab.folder("output");
-    let (source, started) = (folder.join("source"), folder.join("started"));
+    let (source, started) = (folder.join("shared/source"), folder.join("shared/started"));
+    fs::create_dir_all(folder.join("shared")).expect("a folder can be made");
     let size = lines(&source, lab.of(50, 8));
     let flood = format!("exec cat '{}'", source.display());
     let loud = World::new(lab, "loud", 1, &clock_engine(&started.to_string_lossy(), &flood));

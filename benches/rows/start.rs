@@ -13,7 +13,7 @@ use super::{
 };
 
 pub(crate) fn rows(lab: &Lab) -> Vec<Row> {
-    let started = lab.folder("start").join("started");
+    let started = lab.folder("start").join("shared/started");
     let world = World::new(lab, "start", lab.of(10_000, 2_000), &clock_engine(&started.to_string_lossy(), ""));
     let (mut number, mut trees) = (0, 0);
     let samples = against(
@@ -45,10 +45,16 @@ pub(crate) fn rows(lab: &Lab) -> Vec<Row> {
     }]
 }
 
-/// Settings with an engine that notes the time as its first act, in nanoseconds, and goes on with `then`.
+/// Settings with an engine that notes the time as its first act, in nanoseconds, and goes on with `then`. Its confined runs
+/// reach the folder of `started`, which is made.
 pub(crate) fn clock_engine(started: &str, then: &str) -> String {
+    let shared = std::path::Path::new(started).parent().expect("a file has a folder");
+    fs::create_dir_all(shared).expect("a folder can be made");
     let script = format!("date +%s%N > '{started}'; {then}");
-    format!("[defaults]\nengine = \"clock\"\n\n[engines.clock]\ncommand = [\"sh\", \"-c\", {script:?}]\n")
+    format!(
+        "[defaults]\nengine = \"clock\"\n\n[engines.clock]\ncommand = [\"sh\", \"-c\", {script:?}]\n\n[confinement]\nwrite = [{:?}]\n",
+        shared.display().to_string()
+    )
 }
 
 /// What the engine noted, in seconds.
