@@ -124,6 +124,8 @@ fn cancelling_a_running_job_ends_its_agent() {
     signal(&runner, Signal::SIGTERM);
     Output::finish(runner).exits(0);
     assert_eq!(world.job(&id)["runs"], 1, "no further run");
+    let kept = world.git(&["show", &format!("refs/fleet/wip/{id}:half.txt")]);
+    assert_eq!(kept, "half", "its work is kept");
 }
 
 #[test]

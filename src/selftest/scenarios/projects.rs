@@ -1,5 +1,6 @@
 //! Projects: a name for a repository, with what its jobs get that say nothing themselves.
 
+use fleet_protocol::JobId;
 use serde_json::Value;
 
 use crate::selftest::{
@@ -134,7 +135,11 @@ fn commits() -> Box<dyn Scenario> {
             is(&seen.reworded["stage"], "testing")?;
             is(&seen.subjects, "feat: add a\nfix: say yes\nfix: reworded")
         })
-        .check("the old message is kept below the new first line", |seen| is(&seen.body.starts_with("say yes\n"), true))
+        .check("the old message is kept below the new first line", |seen| {
+            // Below it stands the job's name, and nothing else.
+            let trailer = seen.body.strip_prefix("say yes\n\nFleet-Job: ");
+            is(&trailer.is_some_and(|id| id.parse::<JobId>().is_ok()), true)
+        })
         .check("commits that were there before are not touched", |seen| is(&seen.base, "first"))
         .check("where the task says refuse, the run fails with the commits at fault, and its work is kept", |seen| {
             is(&seen.refused["stage"], "dead_letter")?;
